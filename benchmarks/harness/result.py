@@ -1,0 +1,63 @@
+"""The saved result: everything that was measured, from which the tables are made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.commands import CommandTimes
+from harness.study import Trial
+from harness.summary import summarise
+from harness.tables import render_markdown
+from harness.targets import judge
+
+__all__ = ["Result", "load_result"]
+
+
+@dataclass
+class Result:
+    """What a run of the benchmarks has measured so far.
+
+    Attributes:
+        machine: from `harness.machine.describe_machine`.
+        trials: one per engine, workload and repeat.
+        commands: the times of commands.
+    """
+
+    machine: dict[str, Any]
+    trials: list[Trial] = field(default_factory=list)
+    commands: list[CommandTimes] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything that was run gave no figures."""
+        return any(t.failed for t in self.trials) or any(c.failure for c in self.commands)
+
+    def save(self, path: Path) -> None:
+        """Write everything as JSON, in one step."""
+        beside = path.with_suffix(".part")
+        beside.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False))
+        beside.replace(path)
+
+    def render(self) -> str:
+        """Return the tables as Markdown."""
+        figures = summarise(self.trials)
+        return render_markdown(self.machine, figures, judge(figures, self.commands))
+
+    def keep_from(self, earlier: Result, workloads: Collection[str]) -> None:
+        """Take over what an earlier result has and this run does not measure again."""
+        self.trials += [trial for trial in earlier.trials if trial.workload not in workloads]
+        self.commands = self.commands or earlier.commands
+
+
+def load_result(path: Path) -> Result:
+    """Read what `Result.save` wrote."""
+    saved = json.loads(path.read_text())
+    trials = [Trial(**row) for row in saved["trials"]]
+    commands = [
+        CommandTimes(**row | {"seconds": tuple(row["seconds"])}) for row in saved["commands"]
+    ]
+    return Result(saved["machine"], trials, commands)

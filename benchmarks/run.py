@@ -1,0 +1,92 @@
+"""Run the benchmarks: this engine and its peers side by side, then the table. See README.md.
+
+python benchmarks/run.py [--quick] [--workload NAME] [--engine NAME] [--repeats N] [--markdown FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness.assignment import DATA_FOLDER, RESULTS_FOLDER
+from harness.catalogue import ENGINES, OURS
+from harness.commands import measure_commands
+from harness.machine import describe_machine, read_load
+from harness.result import Result, load_result
+from harness.rows import prepare_rows
+from harness.study import Settings, describe_trial, plan_trials, run_study
+from harness.workloads import WORKLOADS
+
+__all__: list[str] = []
+
+_LATEST = RESULTS_FOLDER / "latest.json"
+_SETUP_SECONDS = 3600
+
+
+def main() -> int:
+    """Run what the command line says; 1 where anything that was run failed."""
+    given = _parse()
+    result = load_result(_LATEST) if given.table else _measure(given)
+    text = result.render()
+    print(text)
+    if given.markdown:
+        given.markdown.write_text(text)
+    return 0 if given.table else int(result.failed)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Fedloom and its peers side by side.")
+    add = parser.add_argument
+    add("--quick", action="store_true", help="fewer rounds, one repeat")
+    add("--workload", action="append", choices=[w.name for w in WORKLOADS], default=[])
+    add("--engine", action="append", choices=[e.name for e in ENGINES], default=[])
+    add("--repeats", type=int, help="turns of each engine on each workload (3; quick: 1)")
+    add("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
+    add("--device", choices=["cpu", "cuda"], default="cpu")
+    add("--limit", type=float, default=600.0, help="seconds for one engine's turn")
+    add("--markdown", type=Path, metavar="FILE", help="write the tables to this file too")
+    add("--keep", action="store_true", help="keep the last result's other workloads")
+    add("--table", action="store_true", help="run nothing; print the last result again")
+    return parser.parse_args()
+
+
+def _measure(given: argparse.Namespace) -> Result:
+    settings = Settings(
+        workloads=tuple(given.workload),
+        engines=tuple(given.engine),
+        repeats=given.repeats or (1 if given.quick else 3),
+        quick=given.quick,
+        cores=given.cores,
+        device=given.device,
+        limit_seconds=given.limit,
+    )
+    _prepare_peers(settings)
+    result = Result(describe_machine(settings, prepare_rows(DATA_FOLDER)))
+    if not given.workload and (not given.engine or OURS in given.engine):
+        result.commands = measure_commands(3 if given.quick else 10)
+    if given.keep and _LATEST.exists():
+        planned = {workload.name for workload, _, _ in plan_trials(settings)}
+        result.keep_from(load_result(_LATEST), planned)
+    for trial in run_study(settings):
+        result.trials.append(trial)
+        result.machine["load at the end"] = read_load()
+        result.save(_LATEST)
+        print(describe_trial(trial), file=sys.stderr, flush=True)
+    return result
+
+
+def _prepare_peers(settings: Settings) -> None:
+    if settings.engines == (OURS,):
+        return
+    script = Path(__file__).with_name("setup_peers.sh")
+    environment = os.environ | {"PYTHON": sys.executable}
+    subprocess.run(["/bin/sh", str(script)], check=True, timeout=_SETUP_SECONDS, env=environment)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

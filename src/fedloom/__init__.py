@@ -1,0 +1,1 @@
+"""Federated learning from the first experiment to a fleet of real clients."""

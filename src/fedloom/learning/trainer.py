@@ -1,0 +1,184 @@
+"""How a client learns a Keras model: pure functions that a fleet compiles as it likes.
+
+The simulated fleet runs them inside its lanes, the process fleet one step at a time; both therefore
+learn the same thing from the same rows in the same order.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import optax
+
+from fedloom.data.dataset import Dataset, Task
+from fedloom.federation.fleet import Evaluation
+from fedloom.federation.objective import Objective
+from fedloom.federation.weights import Weights
+from fedloom.learning.functional import FunctionalModel, Variables
+from fedloom.learning.local_training import LocalTraining
+from fedloom.learning.losses import read_output_kind, row_hits, row_losses
+from fedloom.learning.optimizers import build_optimizer
+from fedloom.randomness import derive_seed
+
+__all__ = ["EvaluationSums", "KerasTrainer", "LocalState", "noise_key"]
+
+EVALUATION_BATCH = 64
+"""Rows scored at once; keeps the patches of a convolution near a core's cache."""
+
+
+class LocalState(NamedTuple):
+    """What a client carries from step to step."""
+
+    variables: Variables
+    optimizer: Any
+
+
+class EvaluationSums(NamedTuple):
+    """Sums over scored rows: of their losses, and of 1.0 per right class."""
+
+    loss: Any
+    hits: Any
+
+
+def noise_key(seed: int, round_number: int, client: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+    """Return the key of a client's dropout layers in a round: uint32, shape (2,)."""
+    derived = derive_seed(seed, "layer noise", round_number, client)
+    return np.array([derived >> 32, derived & 0xFFFFFFFF], np.uint32)
+
+
+class KerasTrainer:
+    """Local training and scoring of one Keras model on one data set.
+
+    Args:
+        model: built for the data set's rows, on the JAX backend.
+        dataset: whose train part the clients share out and whose test part scores weights.
+        settings: the local training.
+        objective: corrects the gradient, and keeps client state where the algorithm asks for it.
+        fast_loops: rewrite convolutions and poolings into forms that are fast inside a compiled
+            loop on a CPU; the numbers are the same within float rounding.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        dataset: Dataset,
+        settings: LocalTraining,
+        objective: Objective,
+        *,
+        fast_loops: bool = True,
+    ) -> None:
+        self.dataset = dataset
+        self.settings = settings
+        self.objective = objective
+        self.functional = FunctionalModel(model)
+        self._kind = read_output_kind(model, dataset.task)
+        self._optimizer = build_optimizer(settings.optimizer, settings.learning_rate)
+        self._fast_loops = fast_loops
+
+    @property
+    def initial_weights(self) -> Weights:
+        """The weights that the model was built with."""
+        return self.functional.initial_weights
+
+    @property
+    def trainable_indices(self) -> tuple[int, ...]:
+        """Positions of the trainable arrays among the weights."""
+        return self.functional.trainable_indices
+
+    def begin(self, weights: Weights, key: Any) -> LocalState:
+        """Return the state in which a client starts a round."""
+        variables = self.functional.unpack(weights, key)
+        return LocalState(variables, self._optimizer.init(variables.trainable))
+
+    def step(
+        self,
+        state: LocalState,
+        anchor: Weights,
+        client_state: Any,
+        shared: Any,
+        rows: Any,
+        labels: Any,
+        count: Any,
+    ) -> tuple[LocalState, Any]:
+        """Take one step on a batch.
+
+        Args:
+            state: from `begin` or the step before.
+            anchor: the trainable weights that the round started with.
+            client_state: what the objective remembers of this client.
+            shared: what the objective got from the server.
+            rows: shape (batch_size, *feature_shape).
+            labels: shape (batch_size,).
+            count: how many leading rows carry weight.
+
+        Returns:
+            The new state, and the mean loss over the counted rows before the step.
+        """
+        objective = self.objective
+
+        def measure(trainable: list[Any]) -> tuple[Any, tuple[Variables, Any]]:
+            variables = state.variables._replace(trainable=trainable)
+            outputs, after, extra = self._train_forward(variables, rows)
+            losses = row_losses(self._kind, outputs, labels)
+            counted = (jnp.arange(losses.shape[0]) < count).astype(losses.dtype)
+            loss = (losses * counted).sum() / count
+            return loss + extra, (after, loss)
+
+        trainable = state.variables.trainable
+        (_, (after, loss)), gradient = jax.value_and_grad(measure, has_aux=True)(trainable)
+        gradient = objective.correct(gradient, trainable, anchor, client_state, shared)
+        updates, optimizer = self._optimizer.update(gradient, state.optimizer, trainable)
+        moved = optax.apply_updates(trainable, updates)
+        return LocalState(after._replace(trainable=list(moved)), optimizer), loss
+
+    def finish(self, state: LocalState) -> Weights:
+        """Return the weights a client ends its round with."""
+        return self.functional.pack(state.variables)
+
+    def score_batch(self, weights: Weights, rows: Any, labels: Any, count: Any) -> EvaluationSums:
+        """Sum loss and hits over the first `count` rows of a batch of `EVALUATION_BATCH`."""
+        variables = self.functional.unpack(weights, jnp.zeros(2, jnp.uint32))
+        outputs, _, _ = self._score_forward(variables, rows)
+        counted = (jnp.arange(labels.shape[0]) < count).astype(jnp.float32)
+        return EvaluationSums(
+            (row_losses(self._kind, outputs, labels) * counted).sum(),
+            (row_hits(self._kind, outputs, labels) * counted).sum(),
+        )
+
+    def summarise(self, sums: EvaluationSums, row_count: int) -> Evaluation:
+        """Turn sums over test rows into a mean loss and a score.
+
+        The score is the accuracy, or R² = 1 - squared errors / squares about the mean.
+        """
+        loss = float(sums.loss) / row_count
+        if self.dataset.task is Task.CLASSIFICATION:
+            return Evaluation(loss, float(sums.hits) / row_count)
+        labels = self.dataset.test_labels[:row_count].astype(np.float64)
+        variance = float(labels.var())
+        return Evaluation(loss, 1.0 - loss / variance if variance > 0 else 0.0)
+
+    @cached_property
+    def _train_forward(self) -> Any:
+        return self._trace(training=True, rows=self.settings.batch_size)
+
+    @cached_property
+    def _score_forward(self) -> Any:
+        return self._trace(training=False, rows=EVALUATION_BATCH)
+
+    def _trace(self, *, training: bool, rows: int) -> Any:
+        def forward(variables: Variables, batch: Any) -> Any:
+            return self.functional.apply(variables, batch, training=training)
+
+        if True or not self._fast_loops:
+            return forward
+        from fedloom.learning.rewrite import rewrite_for_loops
+
+        shape = (rows, *self.dataset.feature_shape)
+        key = jnp.zeros(2, jnp.uint32)
+        variables = self.functional.unpack([jnp.asarray(w) for w in self.initial_weights], key)
+        return rewrite_for_loops(forward, variables, jnp.zeros(shape, jnp.float32))
