@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ _SETUP_SECONDS = 3600
 
 def main() -> int:
     """Run what the command line says; 1 where anything that was run failed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that engines are ended too
     given = _parse()
     result = load_result(_LATEST) if given.table else _measure(given)
     text = result.render()

@@ -73,7 +73,11 @@ ENGINES = (
     Engine("pfl-single", "pfl 0.6, 1 process", "engines.pfl_engine", cuda=True),
     Engine("torch-loop", "PyTorch loop, 1 thread", "engines.torch_loop", cuda=True),
     Engine(
-        "torch-loop-threads", "PyTorch loop, {cores} threads", "engines.torch_loop", threaded=True
+        "torch-loop-threads",
+        "PyTorch loop, {cores} threads",
+        "engines.torch_loop",
+        threaded=True,
+        models=(ModelName.MLP, ModelName.CNN),  # 32×64×10 products do not feed two threads
     ),
     Engine(
         "torch-pool", "hand-written PyTorch pool, {cores} processes", "engines.torch_pool", False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,12 @@ from tempfile import TemporaryFile
 
 import psutil
 
+from harness.process_tree import read_peak_bytes
+
 __all__ = ["Ended", "run_command"]
 
 _LOOK_SECONDS = 0.002
+_GONE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Ended:
         output: standard output.
         errors: standard error.
         seconds: wall time.
-        peak_mb: most memory that it held (not its children), in MB (10⁶ bytes).
+        peak_mb: most memory that it held (not its children) when looked at, in MB (10⁶ bytes).
     """
 
     code: int | None
@@ -56,25 +58,31 @@ def run_command(
     """
     with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
         begun = time.perf_counter()
-        child = subprocess.Popen(command, stdout=output, stderr=errors, env=environment, cwd=folder)
-        code, peak_mb = _await(child, begun + limit_seconds, look_seconds)
-        seconds = time.perf_counter() - begun
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            env=environment,
+            cwd=folder,
+        )
+        try:
+            peak_bytes = _await(child, begun + limit_seconds, look_seconds)
+            seconds, code = time.perf_counter() - begun, child.returncode
+        finally:
+            if child.returncode is None:  # too late, or this process was interrupted
+                _kill_tree(child)
         output.seek(0)
         errors.seek(0)
-        return Ended(code, output.read(), errors.read(), seconds, peak_mb)
+        return Ended(code, output.read(), errors.read(), seconds, peak_bytes / 1e6)
 
 
-def _await(
-    child: subprocess.Popen[bytes], deadline: float, look_seconds: float
-) -> tuple[int | None, float]:
-    while time.perf_counter() < deadline:
-        pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-        if pid:
-            child.returncode = os.waitstatus_to_exitcode(status)
-            return child.returncode, usage.ru_maxrss * 1024 / 1e6
+def _await(child: subprocess.Popen[bytes], deadline: float, look_seconds: float) -> int:
+    peak_bytes = 0
+    while child.poll() is None and time.perf_counter() < deadline:
+        peak_bytes = max(peak_bytes, read_peak_bytes(child.pid))
         time.sleep(look_seconds)
-    _kill_tree(child)
-    return None, 0.0
+    return peak_bytes
 
 
 def _kill_tree(child: subprocess.Popen[bytes]) -> None:
@@ -83,4 +91,5 @@ def _kill_tree(child: subprocess.Popen[bytes]) -> None:
     for process in reversed(processes):
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    child.wait(timeout=30)
+    child.wait(timeout=_GONE_SECONDS)
+    psutil.wait_procs(processes[1:], timeout=_GONE_SECONDS)

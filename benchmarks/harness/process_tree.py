@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["measure_cpu_seconds", "measure_peak_mb"]
+__all__ = ["measure_cpu_seconds", "measure_peak_mb", "read_peak_bytes"]
 
 
 def measure_cpu_seconds(root: int | None = None) -> float:
@@ -29,28 +29,32 @@ def measure_peak_mb(root: int | None = None) -> float:
     Each process's own peak, as the kernel keeps it: exact for one process. For several it is an
     upper bound, since pages that processes share count for each of them.
     """
-    return sum(_peak_bytes(process) for process in _walk(root)) / 1e6
+    return sum(read_peak_bytes(process.pid) for process in _walk(root)) / 1e6
 
 
-def _walk(root: int | None) -> Iterator[psutil.Process]:
-    top = psutil.Process(os.getpid() if root is None else root)
-    yield top
-    yield from top.children(recursive=True)
+def read_peak_bytes(pid: int) -> int:
+    """Return the most memory that one process has held since it began its program; 0 if it ended.
 
-
-def _peak_bytes(process: psutil.Process) -> int:
+    `getrusage` cannot tell: what it reports of a child is never less than its parent held.
+    """
     try:
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text()
     except OSError:  # not Linux, or it ended meanwhile
-        return _current_bytes(process)
+        return _read_current_bytes(pid)
     for line in status.splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return 0  # a process that has ended and was not collected
 
 
-def _current_bytes(process: psutil.Process) -> int:
+def _read_current_bytes(pid: int) -> int:
     try:
-        return int(process.memory_info().rss)
+        return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+def _walk(root: int | None) -> Iterator[psutil.Process]:
+    top = psutil.Process(os.getpid() if root is None else root)
+    yield top
+    yield from top.children(recursive=True)

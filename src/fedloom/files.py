@@ -40,7 +40,7 @@ def open_replacing(path: Path) -> Iterator[IO[bytes]]:
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             beside = Path(file.name)
             try:
-                yield file  # type: ignore[misc]
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
                 beside.chmod(0o644)

@@ -35,7 +35,10 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "cache_dir", "output_dir")
     @classmethod
     def _expand_home(cls, path: Path | None) -> Path | None:
-        return path.expanduser() if path else path
+        try:
+            return path.expanduser() if path else path
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
 
 
 def load_settings() -> Settings:
@@ -46,13 +49,7 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
-    except (ValidationError, RuntimeError) as error:  # expanduser raises RuntimeError
-        raise InputError(_describe(error)) from error
-
-
-def _describe(error: ValidationError | RuntimeError) -> str:
-    if not isinstance(error, ValidationError):
-        return f"cannot read the FEDLOOM_ variables: {error}"
-    first = error.errors()[0]
-    variable = "FEDLOOM_" + "_".join(str(part) for part in first["loc"]).upper()
-    return f"{variable} is {first['input']!r}: {first['msg']}"
+    except ValidationError as error:
+        first = error.errors()[0]
+        variable = f"FEDLOOM_{first['loc'][0]}".upper()
+        raise InputError(f"{variable} is {first['input']!r}: {first['msg']}") from error

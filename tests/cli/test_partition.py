@@ -125,7 +125,7 @@ def test_the_heatmap_is_a_page(capsys: pytest.CaptureFixture[str], tmp_path: Pat
         (["--clients", "5000"], "5000"),
         (["--clients", "0"], "0"),
         (["--sample-size", "3", "--sample-frac", "0.5"], "sample_frac"),
-        (["--partition", "custom"], "--distribution"),
+        (["--partition", "custom"], "distribution"),
         (["--output", "/proc/none/split.html"], "/proc/none/split.html"),
     ],
 )

@@ -93,7 +93,7 @@ def test_slow_mirror(mirror: Mirror, tmp_path: Path) -> None:
 def test_missing_file_and_refused_connection(
     mirror: Mirror, closed_port: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(DataError, match="refused.*404") as caught:
+    with pytest.raises(DataError, match=r"refused.*404") as caught:
         fetch(describe(closed_port, mirror.url), tmp_path / "kept")
     assert closed_port in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -103,7 +103,7 @@ def test_missing_file_and_refused_connection(
 def test_folder_that_cannot_be_written(mirror: Mirror, tmp_path: Path) -> None:
     mirror.files["/file.gz"] = CONTENT
     (tmp_path / "kept").write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="cannot keep file.gz in .*FEDLOOM_CACHE_DIR"):
+    with pytest.raises(DataError, match=r"cannot keep file.gz in .*FEDLOOM_CACHE_DIR"):
         fetch(describe(mirror.url), tmp_path / "kept")
 
 

@@ -101,17 +101,17 @@ def test_incomplete_data_dir_names_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_data_dir_must_be_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="--data-dir is .*no folder"):
+    with pytest.raises(DataError, match=r"--data-dir is .*no folder"):
         load_dataset("mnist", data_dir=tmp_path / "nowhere")
     monkeypatch.setenv("FEDLOOM_DATA_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="FEDLOOM_DATA_DIR is .*no folder"):
+    with pytest.raises(DataError, match=r"FEDLOOM_DATA_DIR is .*no folder"):
         load_dataset("mnist")
 
 
 def test_images_and_labels_must_match(tmp_path: Path) -> None:
     write_idx_set(tmp_path, gzipped=False)
     (tmp_path / PARTS[3]).write_bytes(encode_idx(np.zeros(3, np.uint8)))
-    with pytest.raises(DataError, match="has 4 images, but .* has 3 labels"):
+    with pytest.raises(DataError, match=r"has 4 images, but .* has 3 labels"):
         load_dataset("mnist", data_dir=tmp_path)
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedloom.data.dataset import Task
@@ -33,6 +33,7 @@ def test_classes_are_in_natural_order(
     assert codes.dtype == np.int32
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), min_size=1))
 def test_encoding_can_be_undone(labels: list[str]) -> None:
     codes, texts = encode_classes(np.array(labels))
@@ -58,7 +59,7 @@ def test_task_is_told_from_the_labels(labels: AnyArray, task: Task) -> None:
 
 
 def test_many_whole_numbers_must_be_explained() -> None:
-    with pytest.raises(DataError, match="21 distinct whole numbers.*--task"):
+    with pytest.raises(DataError, match=r"21 distinct whole numbers.*--task"):
         infer_task("prices", np.arange(21))
 
 

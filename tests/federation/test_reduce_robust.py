@@ -186,3 +186,7 @@ def test_updates_are_told_apart_by_their_last_value():
     rows[1][-1], rows[2][-1] = 1, 2
     forth, back = reduce_values(krum(0), rows), reduce_values(krum(0), rows[::-1])
     np.testing.assert_array_equal(forth, back)
+
+
+def test_geometric_median_of_nothing_measurable_is_no_difference():
+    np.testing.assert_array_equal(reduce_values(geometric_median(), [[1e200], [-1e200]]), [0])

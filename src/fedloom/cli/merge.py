@@ -12,6 +12,9 @@ import typer
 
 __all__ = ["merge"]
 
+_LONG_BYTES = 20_000_000
+"""Size of the inputs from which on a merge shows its progress."""
+
 
 def merge(
     inputs: Annotated[
@@ -43,7 +46,9 @@ def merge(
 ) -> None:
     """Merge tables of records into one: all columns of all files, and a sequential id.
 
-    Memory does not grow with the files, and the text of CSV cells passes through unchanged.
+    INPUTS are CSV and Parquet files and patterns such as 'outputs/runs/*.csv'; quote a pattern that
+    the shell is not to expand. The text of CSV cells passes through unchanged, and memory does not
+    grow with the files.
 
     For example:
 
@@ -85,6 +90,3 @@ def _progress_bar(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]
             bar.update(task, completed=done, total=total, visible=total > _LONG_BYTES)
 
         yield update
-
-
-_LONG_BYTES = 20_000_000

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from fedloom.experiment.split import Split
 
 __all__ = ["partition"]
 
@@ -98,9 +100,12 @@ def partition(
 
     The same flags give the same split in `fedloom generate`.
     """
-    split = _split(
+    from fedloom.data import read_distribution
+    from fedloom.experiment.split import partition as split_rows
+
+    split = split_rows(
         dataset=dataset,
-        data_dir=data_dir,
+        data_dir=str(data_dir) if data_dir else None,
         label_column=label_column,
         image_size=image_size,
         test_fraction=test_fraction,
@@ -110,7 +115,7 @@ def partition(
         clients=clients,
         partition=strategy,
         partition_param=partition_param,
-        distribution=distribution,
+        distribution=read_distribution(distribution) if distribution else None,
         min_samples=min_samples,
         allow_shortfall=allow_shortfall,
         seed=seed,
@@ -122,89 +127,34 @@ def partition(
         _print_split(split, page)
 
 
-@dataclass(frozen=True)
-class _Split:
-    """A split data set, in the words of the output."""
-
-    dataset: str
-    strategy: str
-    param: float | None
-    client_ids: Sequence[str]
-    label_counts: Sequence[Mapping[str, int]]
-    left_out: Sequence[str]
-
-    @property
-    def sizes(self) -> list[int]:
-        return [sum(counts.values()) for counts in self.label_counts]
-
-    @property
-    def title(self) -> str:
-        param = "" if self.param is None else f" {self.param:g}"
-        return f"{self.dataset} · {self.strategy}{param}"
+def _title(split: Split) -> str:
+    parts = split.partition
+    param = "" if parts.param is None else f" {parts.param:g}"
+    return f"{split.dataset.name} · {parts.strategy}{param}"
 
 
-def _split(
-    *,
-    clients: int,
-    partition: str,
-    partition_param: float | None,
-    distribution: Path | None,
-    min_samples: int,
-    allow_shortfall: bool,
-    seed: int,
-    **source: Any,
-) -> _Split:
-    """Load the data set and split it."""
-    from fedloom.data import (
-        Task,
-        bin_labels,
-        bin_names,
-        load_dataset,
-        partition_rows,
-        read_distribution,
-    )
-
-    wanted = read_distribution(distribution) if distribution else None
-    data = load_dataset(source.pop("dataset"), seed=seed, **source)
-    is_number = data.task is Task.REGRESSION
-    labels = bin_labels(data.train_labels) if is_number else data.train_labels
-    names = bin_names() if is_number else data.classes
-    held = partition_rows(
-        labels,
-        partition,
-        clients,
-        param=partition_param,
-        seed=seed,
-        min_samples=min_samples,
-        distribution=wanted,
-        allow_shortfall=allow_shortfall,
-        class_names=names,
-    )
-    counts = held.label_counts(labels, names)
-    return _Split(data.name, held.strategy, held.param, held.client_ids, counts, held.left_out)
-
-
-def _write_page(split: _Split, output: Path) -> Path:
+def _write_page(split: Split, output: Path) -> Path:
     """Write the heatmap and return where."""
     from fedloom.files import write_text
     from fedloom.page import heatmap_page
 
     path = output if output.suffix else output.with_suffix(".html")
     counts = dict(zip(split.client_ids, split.label_counts, strict=True))
-    write_text(path, heatmap_page(counts, split.title))
+    write_text(path, heatmap_page(counts, _title(split)))
     return path
 
 
-def _to_json(split: _Split, seed: int, page: Path | None) -> dict[str, Any]:
+def _to_json(split: Split, seed: int, page: Path | None) -> dict[str, Any]:
+    parts = split.partition
     return {
-        "dataset": split.dataset,
-        "partition": split.strategy,
-        "partition_param": split.param,
+        "dataset": split.dataset.name,
+        "partition": parts.strategy,
+        "partition_param": parts.param,
         "seed": seed,
         "clients": [
-            {"client_id": name, "num_examples": size, "label_counts": dict(counts)}
+            {"client_id": name, "num_examples": size, "label_counts": counts}
             for name, size, counts in zip(
-                split.client_ids, split.sizes, split.label_counts, strict=True
+                split.client_ids, parts.sizes, split.label_counts, strict=True
             )
         ],
         "left_out": list(split.left_out),
@@ -212,26 +162,26 @@ def _to_json(split: _Split, seed: int, page: Path | None) -> dict[str, Any]:
     }
 
 
-def _print_split(split: _Split, page: Path | None) -> None:
+def _print_split(split: Split, page: Path | None) -> None:
     """Print a title, the table, and what is worth knowing of it."""
     from rich.console import Console
 
     from fedloom.cli.split_table import grid_of, labels_that_fit, render_plain, render_table
 
-    console = Console(highlight=False, soft_wrap=True)
-    sizes = split.sizes
-    console.print(f"{split.title} · {len(sizes)} clients · {sum(sizes)} rows", markup=False)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    ids, counts, sizes = split.client_ids, split.label_counts, split.partition.sizes
+    console.print(f"{_title(split)} · {len(sizes)} clients · {sum(sizes)} rows")
     if console.is_terminal:
-        width = labels_that_fit(console.width, split.client_ids, split.label_counts)
-        console.print(render_table(grid_of(split.client_ids, split.label_counts, max_labels=width)))
+        width = labels_that_fit(console.width, ids, counts)
+        console.print(render_table(grid_of(ids, counts, max_labels=width)))
     else:
-        print(render_plain(grid_of(split.client_ids, split.label_counts)))
-    held = [sum(1 for count in counts.values() if count) for counts in split.label_counts]
+        console.print(render_plain(grid_of(ids, counts)))
+    held = [sum(1 for count in client.values() if count) for client in counts]
     console.print(f"rows of a client: {_spread(sizes)}; labels of a client: {_spread(held)}")
     for note in split.left_out:
-        console.print(f"note: {note}", markup=False)
+        console.print(f"note: {note}")
     if page:
-        console.print(f"heatmap: {page}", markup=False)
+        console.print(f"heatmap: {page}")
 
 
 def _spread(values: Sequence[int]) -> str:

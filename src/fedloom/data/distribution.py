@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from fedloom.data.raw import find_existing
 from fedloom.errors import DataError
 
-__all__ = ["Distribution", "read_distribution"]
+__all__ = ["Distribution", "check_distribution", "read_distribution"]
 
 Distribution: TypeAlias = dict[str, dict[str, int]]
 """How many rows of each label each client is to hold; the order of clients matters."""
@@ -27,14 +29,27 @@ def read_distribution(path: Path | str) -> Distribution:
             from 0 up (the message names client and label).
     """
     found = find_existing(str(path), "distribution file")
-    content = _parse(found)
-    if not isinstance(content, dict) or not content:
+    return check_distribution(_parse(found), str(path))
+
+
+def check_distribution(content: Any, source: str) -> Distribution:
+    """Return `content` if it is client → label → rows.
+
+    Args:
+        content: what was read, or what the caller made.
+        source: where it is from, for the message.
+
+    Raises:
+        DataError: it is something else, two clients' names are alike, or a count is no whole
+            number from 0 up.
+    """
+    if not isinstance(content, Mapping) or not content:
         raise DataError(
-            f"{path} holds {_describe(content)} instead of clients: "
+            f"{source} holds {_describe(content)} instead of clients: "
             f'write {{"client_1": {{"0": 500}}}}'
         )
-    _refuse_clashes(content, path)
-    return {client: _check_client(client, counts, path) for client, counts in content.items()}
+    _refuse_clashes(content, source)
+    return {client: _check_client(client, counts, source) for client, counts in content.items()}
 
 
 def _parse(path: Path) -> Any:
@@ -62,34 +77,34 @@ def _to_dict(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
     return result
 
 
-def _refuse_clashes(clients: dict[str, Any], path: Path | str) -> None:
+def _refuse_clashes(clients: Mapping[str, Any], source: str) -> None:
     """Refuse names whose files would be one on systems that do not tell case apart."""
     seen: dict[str, str] = {}
     for client in clients:
-        if not client.strip():
-            raise DataError(f"{path} has a client with a blank name {client!r}: name it")
+        if not isinstance(client, str) or not client.strip():
+            raise DataError(f"{source} has a client with a blank name {client!r}: name it")
         other = seen.setdefault(client.casefold(), client)
         if other != client:
-            raise DataError(f"{path}: clients {other!r} and {client!r} differ only in case")
+            raise DataError(f"{source}: clients {other!r} and {client!r} differ only in case")
 
 
-def _check_client(client: str, counts: Any, path: Path | str) -> dict[str, int]:
-    if not isinstance(counts, dict):
+def _check_client(client: str, counts: Any, source: str) -> dict[str, int]:
+    if not isinstance(counts, Mapping):
         raise DataError(
-            f"{path}: client {client!r} holds {_describe(counts)} instead of labels with counts"
+            f"{source}: client {client!r} holds {_describe(counts)} instead of labels with counts"
         )
     for label, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
             raise DataError(
-                f"{path}: client {client!r}, label {label!r}: the count is {_describe(count)}; "
+                f"{source}: client {client!r}, label {label!r}: the count is {_describe(count)}; "
                 f"a whole number from 0 up is wanted"
             )
-    return counts
+    return {str(label): int(count) for label, count in counts.items()}
 
 
 def _describe(value: Any) -> str:
     """Return a value in a few words, however large it is."""
     if isinstance(value, dict | list):
         return "an empty object" if value == {} else f"a {type(value).__name__}"
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False, default=repr)
     return text if len(text) <= 40 else f"{text[:37]}..."

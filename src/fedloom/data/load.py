@@ -67,7 +67,7 @@ def load_dataset(
     return prepare(
         f"{kind}:{path}" if path else kind,
         raw,
-        task=Task(match_name("task", task, list(Task))) if task else None,
+        task=Task(match_name("task", task, [known.value for known in Task])) if task else None,
         test_fraction=test_fraction,
         sampling=sampling,
     )

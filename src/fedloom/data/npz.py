@@ -30,16 +30,18 @@ def load_npz(path: str) -> RawData:
     """
     found = find_existing(path, "npz file")
     try:
-        with np.load(found, allow_pickle=False) as archive:
+        # Opened here, because NumPy leaves a damaged file open.
+        with found.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} is a single array; save both with numpy.savez(x=…, y=…)")
             names = _choose_names(path, archive.files)
-            arrays = {name: _read_array(archive, name, path) for name in names}
+            arrays = [_read_array(archive, name, path) for name in names]
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         raise DataError(f"{path} is not a readable npz archive: {_first_line(error)}") from error
-    return RawData(*(arrays[name] for name in names))
+    return RawData(*arrays)
 
 
 def _choose_names(path: str, present: list[str]) -> list[str]:

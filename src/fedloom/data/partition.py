@@ -13,9 +13,9 @@ from fedloom.data.custom import assign_custom, resize_distribution
 from fedloom.data.minimum import fill_minimum
 from fedloom.data.partition_checks import (
     check_clients,
-    check_distribution,
     check_labels,
     check_param,
+    match_distribution,
     refuse_small,
     shorten,
 )
@@ -126,6 +126,7 @@ def partition_rows(
     Raises:
         UnknownNameError: no strategy is called so.
         PartitionError: the rows cannot be split as asked.
+        DataError: `distribution` is malformed.
 
     Example:
         >>> split = partition_rows([0, 0, 1, 1], "label_per_client", 2, seed=1)
@@ -134,8 +135,9 @@ def partition_rows(
     """
     strategy = match_name("partition strategy", strategy, STRATEGY_DEFAULTS)
     names, codes = check_labels(labels, class_names)
-    asked = check_distribution(strategy, distribution)
-    count = check_clients(len(codes), clients if clients is not None else len(asked), min_samples)
+    asked = match_distribution(strategy, distribution)
+    number = len(asked) if clients is None and asked else clients
+    count = check_clients(len(codes), number, min_samples)
     rng = derive_generator(seed, "partition", strategy)
     if asked:
         # A label that is known, yet has no row, is a shortfall rather than an error of spelling.

@@ -6,17 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from operator import index
 from types import MappingProxyType
+from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fedloom.data.distribution import check_distribution
 from fedloom.errors import PartitionError
 
 __all__ = [
     "check_clients",
-    "check_distribution",
     "check_labels",
     "check_param",
+    "match_distribution",
     "refuse_small",
     "shorten",
 ]
@@ -58,13 +60,14 @@ def check_labels(
     return [class_names[value] for value in values.tolist()], codes
 
 
-def check_distribution(
+def match_distribution(
     strategy: str, distribution: Mapping[str, Mapping[str, int]] | None
 ) -> Mapping[str, Mapping[str, int]]:
     """Return the distribution of `custom`, or an empty one for the other strategies.
 
     Raises:
         PartitionError: `custom` has none, or another strategy has one.
+        DataError: it is not client → label → rows.
     """
     if strategy == "custom" and not distribution:
         raise PartitionError(
@@ -74,24 +77,23 @@ def check_distribution(
         raise PartitionError(
             f"a distribution is for strategy custom only, but the strategy is {strategy}"
         )
-    return distribution or {}
+    return check_distribution(distribution, "the distribution") if distribution else {}
 
 
-def check_clients(rows: int, clients: int, min_samples: int) -> int:
+def check_clients(rows: int, clients: int | None, min_samples: int) -> int:
     """Return the number of clients.
 
     Raises:
         PartitionError: a number is below 1, or there are too few rows for that many clients.
     """
-    for name, value in {"clients": clients, "min_samples": min_samples}.items():
-        if isinstance(value, bool) or not _is_whole(value) or value < 1:
-            raise PartitionError(f"{name} is {value!r}: it must be a whole number from 1 up")
+    clients = _check_whole("clients", clients)
+    min_samples = _check_whole("min_samples", min_samples)
     if clients * min_samples > rows:
         raise PartitionError(
             f"{clients} clients with at least {min_samples} rows each need "
             f"{clients * min_samples} rows, but there are {rows}: ask for fewer clients"
         )
-    return index(clients)
+    return clients
 
 
 def check_param(
@@ -137,9 +139,8 @@ def shorten(names: Sequence[str], shown: int = 5) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def _is_whole(value: object) -> bool:
-    try:
-        index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return False
-    return True
+def _check_whole(name: str, value: SupportsIndex | None) -> int:
+    is_number = hasattr(value, "__index__") and not isinstance(value, bool)
+    if value is None or not is_number or index(value) < 1:
+        raise PartitionError(f"{name} is {value!r}: it must be a whole number from 1 up")
+    return index(value)

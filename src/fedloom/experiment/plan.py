@@ -27,7 +27,7 @@ from fedloom.learning.model_names import (
     is_user_model,
     short_model_name,
 )
-from fedloom.naming import match_name
+from fedloom.naming import fold_name, match_name
 from fedloom.records.mlaas import Columns
 
 __all__ = ["ALGORITHM_PARAMETERS", "FleetName", "KeepWeights", "Plan", "make_plan"]
@@ -51,6 +51,9 @@ ALGORITHM_PARAMETERS = (
 )
 """Fields of a plan that belong to algorithms; None takes the algorithm's default."""
 
+LEARNING_RATES = {"sgd": 0.3, "momentum": 0.1, "adam": 0.01}
+"""The step size of each local optimizer where a plan names none."""
+
 _NOT_IN_RUN_ID = {
     "client_timeout_s",
     "columns",
@@ -65,7 +68,7 @@ _NOT_IN_RUN_ID = {
 
 
 class FleetName(StrEnum):
-    """Where the clients are."""
+    """Where the clients are: simulated (compiled lanes) or process (one process each)."""
 
     SIMULATED = "simulated"
     PROCESS = "process"
@@ -84,109 +87,119 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 class Plan(BaseModel):
-    """Everything that determines a run; unknown keys are refused.
+    """Everything that determines a run; unknown keys are refused."""
 
-    Attributes:
-        dataset: name of the data set, or ``npz:PATH``, ``csv:PATH``, ``images:FOLDER``.
-        data_dir: folder where data files are looked for first.
-        label_column: the column of a CSV data set that holds the labels.
-        image_size: side length, in pixels, to which a folder's images are scaled.
-        test_fraction: share of the rows that becomes the test part, where a data set has none.
-        sample_size: rows of the training part to use, drawn before it is split.
-        sample_frac: the same as a fraction; excludes `sample_size`.
-        task: ``classification`` or ``regression``; None reads it from the labels.
-        model: ``logistic``, ``mlp``, ``cnn``, ``module:function``, or a file.
-        hidden: widths of the hidden dense layers.
-        clients: number of clients.
-        cohort: clients of a round: a number, a fraction such as 0.1, or None for all.
-        rounds: number of rounds.
-        epochs: passes over a client's rows in a round.
-        batch_size: rows in a step.
-        optimizer: the clients' optimizer: ``sgd``, ``momentum`` or ``adam``.
-        learning_rate: its step size.
-        partition: how the training rows are split over the clients.
-        partition_param: the strategy's parameter; None takes its default.
-        distribution: client → label → rows, for the custom partition.
-        min_samples: rows that each client gets at least.
-        allow_shortfall: let a custom distribution ask for more rows than there are.
-        algorithm: the federated algorithm.
-        proximal_mu: FedProx: pull towards the global weights.
-        server_learning_rate: step size of the server optimizer.
-        server_momentum: FedAvgM: momentum of the server.
-        beta_1: adaptive server optimizers: decay of the first moment.
-        beta_2: adaptive server optimizers: decay of the second moment.
-        tau: adaptive server optimizers: adaptivity.
-        trim_fraction: FedTrimmedAvg: share cut off at each end.
-        num_byzantine: Krum, MultiKrum, Bulyan: hostile clients to withstand.
-        num_selected: MultiKrum: updates to average.
-        clip_norm: DPFedAvg: bound of an update's L2 norm.
-        noise_multiplier: DPFedAvg: noise over `clip_norm`.
-        privacy_delta: DPFedAvg: the δ at which ε is reported.
-        dropout: probability with which a chosen client drops out of a round.
-        devices: the device model: a preset's name, a file, or its settings.
-        local_evaluation: on how much of the test part each client's own weights are scored.
-        backend: what trains the model.
-        fleet: where the clients are.
-        lanes: compiled lanes of the simulated fleet; None takes one per core.
-        workers: clients of the process fleet that train at the same time; None takes one per core.
-        client_timeout_s: seconds after which a round goes on without an unfinished client.
-        seed: determines every random choice.
-        weights: which weights are kept.
-        columns: columns of the client table at `output`.
-        output: name of the client table, under ``outputs/runs/``.
-        output_dir: folder that takes the place of ``outputs/runs/``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), use_attribute_docstrings=True
+    )
 
     dataset: str = "digits"
+    """Name of the data set, or npz:PATH, csv:PATH, images:FOLDER."""
     data_dir: str | None = None
+    """Folder where data files are looked for first."""
     label_column: str | None = None
+    """csv: the column that holds the labels."""
     image_size: Annotated[int, Field(ge=4, le=1024)] | None = None
+    """images: side length in pixels to which they are scaled."""
     test_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Share of the rows that becomes the test part, where a data set has none."""
     sample_size: Count | None = None
+    """Training rows to use, drawn before they are split."""
     sample_frac: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """The same as a fraction of the training rows."""
     task: Task | None = None
+    """What is learnt: classification or regression; read from the labels if not given."""
     model: str = "mlp"
+    """The model: logistic, mlp, cnn, module:function, FILE.py[:function] or FILE.keras."""
     hidden: tuple[Count, ...] | None = None
+    """Widths of the hidden dense layers; each model has its own default."""
     clients: Count = 20
+    """Number of clients."""
     cohort: int | float | None = None
+    """Clients of a round: a number, or a fraction such as 0.1; all if not given."""
     rounds: Count = 5
+    """Number of rounds."""
     epochs: Count = 5
+    """Passes over a client's rows in a round."""
     batch_size: Count = 32
+    """Rows in a step."""
     optimizer: str = "sgd"
-    learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 0.1
+    """The clients' optimizer: sgd, momentum or adam."""
+    learning_rate: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] = 0.3
+    """Its step size; without it 0.3 for sgd, 0.1 for momentum, 0.01 for adam."""
     partition: str = "iid"
+    """Split of the rows: iid, quantity_skew, dirichlet, shard, label_per_client, custom."""
     partition_param: Annotated[float, Field(gt=0.0, allow_inf_nan=False)] | None = None
+    """The strategy's parameter; each strategy has its own default."""
     distribution: dict[str, dict[str, int]] | None = None
+    """custom: JSON file, client → label → rows."""
     min_samples: Count = 1
+    """Rows that each client gets at least."""
     allow_shortfall: bool = False
+    """custom: give what is there where more is asked for."""
     algorithm: str = "FedAvg"
+    """The federated algorithm, such as FedAvg, FedProx, FedAdam, Scaffold or Krum."""
     proximal_mu: float | None = None
+    """FedProx: strength of the pull towards the global weights."""
     server_learning_rate: float | None = None
+    """Step size of the server optimizer."""
     server_momentum: float | None = None
+    """FedAvgM: momentum of the server."""
     beta_1: float | None = None
+    """FedAdagrad, FedAdam, FedYogi: decay of the first moment."""
     beta_2: float | None = None
+    """FedAdam, FedYogi: decay of the second moment."""
     tau: float | None = None
+    """FedAdagrad, FedAdam, FedYogi: adaptivity; smaller changes barely move a weight."""
     trim_fraction: float | None = None
+    """FedTrimmedAvg: share cut off at each end."""
     num_byzantine: int | None = None
+    """Krum, MultiKrum, Bulyan: hostile clients to withstand."""
     num_selected: int | None = None
+    """MultiKrum: updates to average."""
     clip_norm: float | None = None
+    """DPFedAvg: bound of an update's L2 norm."""
     noise_multiplier: float | None = None
+    """DPFedAvg: noise over clip_norm."""
     privacy_delta: float | None = None
+    """DPFedAvg: the δ at which ε is reported."""
     dropout: Fraction = 0.0
+    """Probability with which a chosen client drops out of a round."""
     devices: dict[str, Any] | None = None
+    """Model of the clients' devices: uniform, mixed, mobile, or a YAML file of settings."""
     local_evaluation: LocalEvaluation = LocalEvaluation.FULL
+    """How much of the test part scores each client's own weights: none, sample or full."""
     backend: str = "jax"
+    """What computes: jax."""
     fleet: FleetName = FleetName.SIMULATED
+    """Where the clients are: simulated (compiled lanes) or process (one process each)."""
     lanes: Count | None = None
+    """simulated: compiled lanes; one per core if not given."""
     workers: Count | None = None
+    """process: clients that train at the same time; one per core if not given."""
     client_timeout_s: Annotated[float, Field(gt=0.0)] = 3600.0
+    """Seconds after which a round goes on without an unfinished client."""
     seed: Annotated[int, Field(ge=0)] = 42
+    """Determines every random choice."""
     weights: KeepWeights = KeepWeights.ALL
+    """Weights kept from each round: all, global or none."""
     columns: Columns = Columns.FEDLOOM
+    """Columns of the client table: fedloom, or mlaas for the original's fifteen."""
     output: str | None = None
+    """Name of the client table, under outputs/runs/."""
     output_dir: str | None = None
+    """Folder that takes the place of outputs/runs."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_learning_rate(cls, values: Any) -> Any:
+        """A step size that learns with one optimizer does not with another."""
+        if isinstance(values, dict) and values.get("learning_rate") is None:
+            optimizer = str(values.get("optimizer", "sgd"))
+            known = {fold_name(name): rate for name, rate in LEARNING_RATES.items()}
+            rate = known.get(fold_name(optimizer), LEARNING_RATES["sgd"])
+            return {**values, "learning_rate": rate}
+        return values
 
     @field_validator("task", "local_evaluation", "fleet", "weights", "columns", mode="before")
     @classmethod

@@ -110,5 +110,5 @@ def digest_data(dataset: Dataset) -> str:
         dataset.test_labels,
     ):
         digest.update(str((array.shape, array.dtype.str)).encode())
-        digest.update(memoryview(np.ascontiguousarray(array)).cast("B"))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -48,6 +48,11 @@ class Run:
         return self._folder.path
 
     @property
+    def client_csv(self) -> Path:
+        """The table of clients that was asked for."""
+        return self._folder.client_csv
+
+    @property
     def clients(self) -> pl.DataFrame:
         """The table of clients: one row per client and round (see docs/records.md)."""
         from fedloom.records import read_records

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,4 +109,5 @@ class WeightsStore:
 def _save(path: Path, weights: Weights) -> None:
     with output_errors(path):
         # Named "0", "1", …: savez's own positional names would be "arr_0".
-        np.savez(path, **{str(i): np.asarray(w) for i, w in enumerate(weights)})
+        arrays: dict[str, Any] = {str(i): np.asarray(w) for i, w in enumerate(weights)}
+        np.savez(path, **arrays)

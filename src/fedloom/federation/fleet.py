@@ -54,7 +54,7 @@ class LocalEvaluation(StrEnum):
 
 @dataclass(frozen=True)
 class Client:
-    """A holder of data: its position among the clients, its name and its number of training rows."""
+    """A holder of data: its position among the clients, its name, its number of training rows."""
 
     index: int
     client_id: str

@@ -115,7 +115,9 @@ def build_batches(
         where = first[slot_owner] + epoch * per_epoch[slot_owner] + slot
         table_rows[where] = held[_order(owner, position, keys, epoch)][source]
         table_counts[where] = counts
-    return BatchTable(table_rows, table_counts, *(a.astype(np.int32) for a in (first, lengths, sizes)))
+    return BatchTable(
+        table_rows, table_counts, *(a.astype(np.int32) for a in (first, lengths, sizes))
+    )
 
 
 def _slot_sources(

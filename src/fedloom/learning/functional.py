@@ -49,9 +49,7 @@ class FunctionalModel:
         weight_index = {id(v): i for i, v in enumerate(self._weight_variables)}
         others = [weight_index.get(id(v)) for v in self.model.non_trainable_variables]
         known = {id(v) for v in self.model.weights}
-        seeds = [
-            i for i, v in enumerate(self.model.non_trainable_variables) if id(v) not in known
-        ]
+        seeds = [i for i, v in enumerate(self.model.non_trainable_variables) if id(v) not in known]
         trainable = {i: weight_index[id(v)] for i, v in enumerate(self.model.trainable_variables)}
         return trainable, others, seeds
 
@@ -93,12 +91,12 @@ class FunctionalModel:
         _, others, seeds = self._positions
         found = dict(zip(self.trainable_indices, variables.trainable, strict=True))
         places = [where for i, where in enumerate(others) if i not in seeds]
-        found |= {
-            w: v for w, v in zip(places, variables.others, strict=True) if w is not None
-        }
+        found |= {w: v for w, v in zip(places, variables.others, strict=True) if w is not None}
         return [found[i] for i in range(len(self._weight_variables))]
 
-    def apply(self, variables: Variables, rows: Any, *, training: bool) -> tuple[Any, Variables, Any]:
+    def apply(
+        self, variables: Variables, rows: Any, *, training: bool
+    ) -> tuple[Any, Variables, Any]:
         """Run the model on a batch.
 
         Returns:
@@ -126,5 +124,3 @@ class FunctionalModel:
         where_seeds = set(self._positions[2])
         others = [v for i, v in enumerate(rest) if i not in where_seeds]
         return others, [v for i, v in enumerate(rest) if i in where_seeds]
-
-

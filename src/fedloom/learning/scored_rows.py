@@ -21,7 +21,7 @@ class ScoredRows(NamedTuple):
 
     features: np.ndarray[Any, np.dtype[np.float32]]
     labels: np.ndarray[Any, Any]
-    count: int
+    row_count: int
 
 
 def arrange_test_rows(dataset: Dataset, batch_size: int) -> ScoredRows:

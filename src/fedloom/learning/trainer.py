@@ -174,7 +174,7 @@ class KerasTrainer:
         def forward(variables: Variables, batch: Any) -> Any:
             return self.functional.apply(variables, batch, training=training)
 
-        if True or not self._fast_loops:
+        if not self._fast_loops:
             return forward
         from fedloom.learning.rewrite import rewrite_for_loops
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from fedloom.page.card import Card, Key, KeyShape, Trace, base_trace, plain, round_axis, run_keys
 from fedloom.page.view import FEW_CLIENTS, RunView
-from fedloom.page.wording import named
+from fedloom.page.wording import clip, named
 
 __all__ = ["Curve", "curve_card", "divergence_card", "loss_card", "score_card"]
 
@@ -173,7 +173,7 @@ def _line(
     return base_trace(
         view,
         type="scatter",
-        name=named(label),
+        name=named(clip(label, 32)),
         x=rounds.to_list(),
         y=values,
         mode="lines+markers" if few else "lines",

@@ -2,8 +2,9 @@
 
 The series follow Okabe and Ito's palette ("Color Universal Design", 2008), darkened or lightened
 until each has a contrast of at least 3 : 1 against the page's surface. Figures name a colour by its
-token, ``"@c1"``, ``"@c1/0.2"`` with an opacity, or ``"@scale/2"``, the sequential scale with
-its steps raised to a power; the page's script resolves tokens for the theme it shows, so that a switch of theme restyles every plot.
+token, ``"@c1"``, ``"@c1/0.2"`` with an opacity, or ``"@scale/2"``, the sequential scale with its
+steps raised to a power. The page's script resolves tokens for the theme it shows, so that a switch
+of theme restyles every plot.
 """
 
 from __future__ import annotations

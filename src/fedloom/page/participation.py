@@ -9,7 +9,7 @@ import polars as pl
 from fedloom.federation.fleet import Failure
 from fedloom.page.card import Card, Key, Trace, base_trace, plain, round_axis, run_keys
 from fedloom.page.view import RunView
-from fedloom.page.wording import named
+from fedloom.page.wording import clip, named
 
 __all__ = ["participation_card"]
 
@@ -99,7 +99,7 @@ def _shares_card(views: Sequence[RunView], x: Trace) -> Card:
             base_trace(
                 view,
                 type="scatter",
-                name=named(view.name),
+                name=named(clip(view.name, 32)),
                 x=rounds["round"].to_list(),
                 y=plain(share),
                 customdata=[

@@ -22,7 +22,7 @@ def read_runs(paths: Sequence[Path]) -> list[RunTables]:
 
     return [
         run
-        for path in paths
+        for path in map(_find_run, paths)
         for run in split_runs(RunTables(_name_of(path), read_records(path), read_rounds(path)))
     ]
 
@@ -35,9 +35,15 @@ def report_path(paths: Sequence[Path]) -> Path:
     """
     if len(paths) != 1:
         return Path("report.html")
-    path = paths[0]
+    path = _find_run(paths[0])
     folder = path if path.is_dir() else path.with_suffix("")
     return folder / "report.html" if folder.is_dir() else Path(f"{folder}.report.html")
+
+
+def _find_run(path: Path) -> Path:
+    """Return the folder of a run where one of its two tables was named, else the path itself."""
+    inside = path.stem in ("clients", "rounds") and (path.parent / "rounds.parquet").is_file()
+    return path.parent if inside else path
 
 
 def _name_of(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from fedloom.errors import DataError
@@ -28,11 +28,14 @@ def find_inputs(inputs: Sequence[str | os.PathLike[str]], output: Path | None) -
             the output is left.
     """
     found: list[Path] = []
+    there: set[str] = set()
     for given in [os.fspath(item) for item in inputs]:
         if Path(given).exists() or not glob.has_magic(given):
-            found.append(_check_file(Path(given)))
+            new = [_check_file(Path(given))]
         else:
-            found.extend(path for path in _match(given) if not _holds(found, path))
+            new = [path for path in _match(given) if os.path.realpath(path) not in there]
+        found += new
+        there.update(os.path.realpath(path) for path in new)
     kept = [path for path in found if output is None or not _is_same(path, output)]
     if not kept:
         what = f"only the output {output} itself" if found else "nothing"
@@ -48,24 +51,19 @@ def _check_file(path: Path) -> Path:
     return path
 
 
-def _match(pattern: str) -> Iterator[Path]:
+def _match(pattern: str) -> list[Path]:
     # Path.glob refuses absolute patterns.
     paths = [Path(name) for name in glob.iglob(pattern, recursive=True)]  # noqa: PTH207
     files = sorted((path for path in paths if path.is_file()), key=_natural_key)
     if not files:
         raise DataError(f"no file matches {pattern!r}")
-    yield from files
+    return files
 
 
 def _natural_key(path: Path) -> list[tuple[int, int, str]]:
     """Sort ``run_2`` before ``run_10``."""
     parts = re.split(r"([0-9]+)", str(path))
     return [(0, int(p), p) if p.isdecimal() else (1, 0, p) for p in parts if p]
-
-
-def _holds(paths: list[Path], path: Path) -> bool:
-    real = os.path.realpath(path)
-    return any(os.path.realpath(other) == real for other in paths)
 
 
 def _is_same(path: Path, output: Path) -> bool:

@@ -138,7 +138,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "GeometricMedian": Recipe(_RATE, reducer=lambda _, __: reduce.geometric_median()),
     "Krum": Recipe(_LIARS, reducer=_krum),
-    "MultiKrum": Recipe({**_LIARS, "num_selected": 0}, reducer=_multi_krum),
+    "MultiKrum": Recipe({"num_byzantine": 1, "num_selected": 0, **_RATE}, reducer=_multi_krum),
     "Bulyan": Recipe(_LIARS, reducer=_bulyan),
     "DPFedAvg": Recipe(
         {"clip_norm": 1.0, "noise_multiplier": 0.1, "privacy_delta": 1e-5, **_RATE},

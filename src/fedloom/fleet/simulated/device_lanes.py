@@ -48,7 +48,7 @@ class DeviceLanes:
         data = (trainer.dataset.train_features, trainer.dataset.train_labels)
         features, labels = jax.device_put(data, device)
         test_features, test_labels = jax.device_put((scored.features, scored.labels), device)
-        on_device = ScoredRows(test_features, test_labels, scored.count)
+        on_device = ScoredRows(test_features, test_labels, scored.row_count)
         self._home = DeviceHome(
             device, abreast, trainer, programs, lists, memory, features, labels, on_device
         )
@@ -78,6 +78,6 @@ class DeviceLanes:
         stack = home.put([np.asarray(w)[None] for w in weights])
         scored = home.scored
         sums = home.programs.central_evaluation()(
-            stack, 1, scored.features, scored.labels, low, high, scored.count
+            stack, 1, scored.features, scored.labels, low, high, scored.row_count
         )
         return EvaluationSums(float(sums.loss[0]), float(sums.hits[0]))

@@ -21,6 +21,9 @@ from fedloom.learning.batches import RowLists
 from fedloom.learning.scored_rows import ScoredRows, count_scored_rows
 from fedloom.learning.trainer import EVALUATION_BATCH, EvaluationSums, KerasTrainer
 
+wait: Callable[[Any], Any] = jax.block_until_ready
+"""Return when the arrays of a tree are there."""
+
 __all__ = ["DeviceHome", "DeviceRound", "DeviceYield"]
 
 STACK_BYTES = 128 * 2**20
@@ -116,9 +119,7 @@ class DeviceRound:
         home, put = self._home, self._home.put
         fixed = put((self._start, self._order.shared))
         table = put(self._squeeze(self._table))
-        program = home.programs.lane(
-            self._reducer, self._slots, keep_weights=self._keeps_weights
-        )
+        program = home.programs.lane(self._reducer, self._slots, keep_weights=self._keeps_weights)
         fold, drift = put(self._initial_states())
         low, most = 0, max(len(clients) for clients in self._lanes)
         while low < most and not stopped():
@@ -128,7 +129,7 @@ class DeviceRound:
             given = program(
                 *fixed, fold, drift, memory, table, home.features, home.labels, low, high
             )
-            jax.block_until_ready(given)
+            wait(given)
             fold, drift = given.fold, given.drift
             self._take(given, low, high, perf_counter() - began)
             low = high
@@ -244,9 +245,9 @@ class DeviceRound:
     def _score(
         self, given: LaneYield, count: int
     ) -> tuple[Callable[[int, int], Evaluation] | None, float | None]:
-        """Score the weights of one call; returns a look-up by lane and slot, and seconds a client."""
+        """Score the weights of one call: a look-up by lane and slot, and seconds per client."""
         home = self._home
-        row_count = count_scored_rows(self._order.local_evaluation, home.scored.count)
+        row_count = count_scored_rows(self._order.local_evaluation, home.scored.row_count)
         if row_count == 0:
             return None, None
         began = perf_counter()
@@ -269,7 +270,9 @@ class DeviceRound:
     def _time_out(self, reached: int) -> None:
         for clients in self._lanes:
             self._yield.results += [
-                ClientResult(client=c, failure=Failure.TIMEOUT, failure_detail="the run was stopped")
+                ClientResult(
+                    client=c, failure=Failure.TIMEOUT, failure_detail="the run was stopped"
+                )
                 for c in clients[reached:]
             ]
 

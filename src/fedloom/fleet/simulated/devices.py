@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 
 from fedloom.errors import InputError
+from fedloom.fleet.cores import count_cores
 
-__all__ = ["LaneLayout", "count_cores", "open_lanes"]
+__all__ = ["LaneLayout", "open_lanes"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -42,11 +42,6 @@ class LaneLayout:
         return bool(self.devices[0].platform == "cpu")
 
 
-def count_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def open_lanes(lanes: int | None = None, *, abreast: int | None = None) -> LaneLayout:
     """Start JAX and lay out the lanes.
 
@@ -70,7 +65,7 @@ def open_lanes(lanes: int | None = None, *, abreast: int | None = None) -> LaneL
         return LaneLayout(tuple(devices), per_device)
     if len(devices) < wanted:
         _LOGGER.warning(
-            "JAX was started before Fedloom with %d host device(s): running %d lane(s) instead of %d",
+            "JAX had started with %d host device(s) before Fedloom: running %d lane(s), not %d",
             len(devices),
             len(devices) * (abreast or 1),
             wanted * (abreast or 1),
@@ -81,7 +76,8 @@ def open_lanes(lanes: int | None = None, *, abreast: int | None = None) -> LaneL
 def _ask_for_host_devices(count: int) -> None:
     """Ask JAX for at least `count` host devices, if it has not started yet."""
     try:
-        if jax.config.jax_num_cpu_devices < count:
-            jax.config.update("jax_num_cpu_devices", count)
+        config: Any = jax.config  # its options are not typed
+        if config.jax_num_cpu_devices < count:
+            config.update("jax_num_cpu_devices", count)
     except RuntimeError:
         _LOGGER.debug("JAX has started; its host devices stay as they are")

@@ -64,7 +64,7 @@ class SimulatedFleet:
         self._memory = ClientMemory(trainer.objective.init_client(trained))
         programs = Programs(trainer, self._layout.lanes_per_device)
         scored = arrange_test_rows(trainer.dataset, EVALUATION_BATCH)
-        self._test_rows = scored.count
+        self._test_rows = scored.row_count
         self._devices = [
             DeviceLanes(
                 device,

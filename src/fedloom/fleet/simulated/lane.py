@@ -101,7 +101,10 @@ def build_lane(
                 return state, loss + mean * count
 
             first = table.first[k]
-            return lax.fori_loop(first, first + table.lengths[k], batch, (start, jnp.float32(0)))
+            done: tuple[Any, Any] = lax.fori_loop(
+                first, first + table.lengths[k], batch, (start, jnp.float32(0))
+            )
+            return done
 
         def client(k: Any, carry: LaneYield) -> LaneYield:
             slot = k - low
@@ -134,7 +137,8 @@ def build_lane(
         empty = jnp.zeros(slots, jnp.float32)
         stack = [jnp.zeros((slots, *w.shape), w.dtype) for w in weights] if keep_weights else ()
         start = LaneYield(fold, drift, empty, empty, stack, client_states)
-        return lax.fori_loop(low, high, client, start)
+        done: LaneYield = lax.fori_loop(low, high, client, start)
+        return done
 
     return run
 
@@ -166,7 +170,8 @@ def build_evaluation(trainer: KerasTrainer, slots: int) -> Callable[..., Evaluat
             return EvaluationSums(sums.loss.at[k].set(done.loss), sums.hits.at[k].set(done.hits))
 
         empty = jnp.zeros(slots, jnp.float32)
-        return lax.fori_loop(0, clients, score, EvaluationSums(empty, empty))
+        sums: EvaluationSums = lax.fori_loop(0, clients, score, EvaluationSums(empty, empty))
+        return sums
 
     return run
 

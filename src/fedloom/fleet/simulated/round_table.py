@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedloom.fleet.simulated.lane import LaneTable
-from fedloom.learning.batches import BatchTable, RowLists, build_batches, count_batches, shuffle_keys
+from fedloom.learning.batches import (
+    BatchTable,
+    RowLists,
+    build_batches,
+    count_batches,
+    shuffle_keys,
+)
 from fedloom.learning.local_training import LocalTraining
 from fedloom.learning.trainer import noise_key
 
@@ -82,8 +88,8 @@ def build_lane_table(
     return _pad(tables, noise, capacity), capacity
 
 
-def _pad(tables: Sequence[BatchTable], noise: np.ndarray, capacity: Capacity) -> LaneTable:  # type: ignore[type-arg]
-    def stack(arrays: list[np.ndarray], length: int) -> np.ndarray:  # type: ignore[type-arg]
+def _pad(tables: Sequence[BatchTable], noise: np.ndarray, capacity: Capacity) -> LaneTable:
+    def stack(arrays: list[np.ndarray], length: int) -> np.ndarray:
         shape = (len(arrays), length, *arrays[0].shape[1:])
         padded = np.zeros(shape, arrays[0].dtype)
         for lane, array in enumerate(arrays):

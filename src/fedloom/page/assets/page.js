@@ -37,24 +37,33 @@
     return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, paint(v, k)]));
   }
 
+  // Named ticks, as many as there is room for.
+  function thinned(axis, room) {
+    if (!axis.tickvals) return axis;
+    const step = Math.max(1, Math.ceil((axis.tickvals.length * 15) / room));
+    const keep = (_, i) => i % step === 0;
+    return { ...axis, tickvals: axis.tickvals.filter(keep), ticktext: axis.ticktext.filter(keep) };
+  }
+
   function layoutOf(card, width) {
     const color = (name) => resolveColor("@" + name);
     const narrow = width < 480;
     const size = narrow ? 11 : 12;
     const axis = {
-      automargin: true, zeroline: false, showline: false, gridcolor: color("grid"),
+      type: "linear", automargin: true, zeroline: false, showline: false, gridcolor: color("grid"),
+      spikecolor: color("muted"), spikethickness: 1, spikedash: "dot",
       tickfont: { color: color("muted"), size }, fixedrange: narrow,
     };
     const own = paint(card.layout);
-    const dress = (given = {}) => ({
-      ...axis, ...given,
+    const dress = (given = {}, room = Infinity) => ({
+      ...axis, ...thinned(given, room),
       title: { ...given.title, standoff: 8, font: { color: color("muted"), size } },
       ...(narrow && given.nticks ? { nticks: 6 } : {}),
       ...(narrow && given.dtick === 1 && given.range && given.range[1] - given.range[0] > 8
         ? { dtick: null, nticks: 6 } : {}),
     });
     return {
-      ...own, xaxis: dress(own.xaxis), yaxis: dress(own.yaxis),
+      ...own, xaxis: dress(own.xaxis, width - 120), yaxis: dress(own.yaxis),
       height: card.height, autosize: true, margin: { l: 8, r: 10, t: 10, b: 8, pad: 2 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
       font: { family: getComputedStyle(document.body).fontFamily, size, color: color("text") },

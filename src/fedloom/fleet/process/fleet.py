@@ -1,0 +1,222 @@
+"""The process fleet: every client in a process of its own on this machine.
+
+Plain and slow, and easy to reason about: the yardstick for every other fleet, and the way to train
+clients that may crash. A process keeps its model and its compiled step between rounds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Lock
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedloom.federation.fleet import Client, ClientResult, Evaluation, Failure, Order, Reply
+from fedloom.federation.reduce import Reducer, Update, mean_by_examples
+from fedloom.federation.weights import Weights, find_fault, measure_norm
+from fedloom.fleet.client_memory import ClientMemory
+from fedloom.fleet.cores import count_cores
+from fedloom.fleet.process.client_process import ClientGone, ClientHandle, ClientLate
+from fedloom.fleet.process.messages import Done, Failed, SharedData, Train, Welcome
+from fedloom.learning.local_training import LocalTraining
+from fedloom.learning.trainer import KerasTrainer
+
+__all__ = ["ProcessFleet"]
+
+MOST_ALIVE = 16
+"""Processes kept between rounds; each holds a framework in memory, about 300 MB."""
+
+
+class ProcessFleet:
+    """Clients in processes; see `fedloom.federation.fleet.Fleet` for the calls.
+
+    Args:
+        trainer: scores the global weights in this process.
+        training: how every client trains, in its own process.
+        client_ids: names of the clients.
+        rows: one index array into the training part per client.
+        workers: clients that train at the same time; None takes one per core.
+    """
+
+    def __init__(
+        self,
+        trainer: KerasTrainer,
+        training: LocalTraining,
+        client_ids: Sequence[str],
+        rows: Sequence[NDArray[np.int64]],
+        *,
+        workers: int | None = None,
+    ) -> None:
+        self.workers = workers or count_cores()
+        self._trainer, self._training, self._rows = trainer, training, list(rows)
+        named = zip(client_ids, rows, strict=True)
+        self._clients = [Client(i, name, len(held)) for i, (name, held) in enumerate(named)]
+        trained = [trainer.initial_weights[i] for i in trainer.trainable_indices]
+        self._memory = ClientMemory(trainer.objective.init_client(trained))
+        self._keeper = TemporaryDirectory(prefix="fedloom-processes-")
+        self._data = SharedData.write(trainer.dataset, Path(self._keeper.name))
+        self._alive: OrderedDict[int, ClientHandle] = OrderedDict()
+        self._lock = Lock()
+        self._cancelled = Event()
+        self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="client")
+        self._score: Any = None
+
+    def clients(self) -> Sequence[Client]:
+        """Return all clients, in the order of their indices."""
+        return self._clients
+
+    def train(self, order: Order, reducer: Reducer) -> Reply:
+        """Let the cohort train, `workers` at a time; see `Fleet.train`."""
+        self._cancelled.clear()
+        start = [np.asarray(w) for w in order.weights]
+        waiting = {c: self._threads.submit(self._train_one, c, order) for c in order.cohort}
+        state, drift_mean, drift = reducer.init(start), mean_by_examples(), None
+        results, store_seconds = [], 0.0
+        try:
+            # Folded in the cohort's order, not as they arrive: sums of floats depend on it.
+            for client, future in waiting.items():
+                result, done = self._judge(client, future, start)
+                results.append(result)
+                if done is None:
+                    continue
+                delta = [new - old for new, old in zip(done.weights, start, strict=True)]
+                examples = self._clients[client].num_examples
+                state = reducer.add(state, Update(delta, examples))
+                if self._trainer.objective.stateful:
+                    first = drift_mean.init(done.drift) if drift is None else drift
+                    drift = drift_mean.add(first, Update(done.drift, examples))
+                    self._memory.remember(client, done.client_state)
+                store_seconds += _store(order, client, done.weights)
+        except BaseException:
+            self.cancel()
+            raise
+        spent = [r.evaluate_seconds for r in results if r.evaluate_seconds is not None]
+        return Reply(
+            state=state,
+            results=results,
+            drift=() if drift is None else drift,
+            evaluate_seconds=sum(spent) / self.workers,
+            store_seconds=store_seconds,
+        )
+
+    def evaluate(self, weights: Weights) -> Evaluation:
+        """Score weights on the whole test part, in this process."""
+        if self._score is None:
+            from fedloom.fleet.process.worker import score_weights
+
+            self._score = score_weights(self._trainer)
+        evaluation: Evaluation = self._score(weights)
+        return evaluation
+
+    def cancel(self) -> None:
+        """Kill the processes, so that a running `train` returns; they are started anew later."""
+        self._cancelled.set()
+        with self._lock:
+            handles = list(self._alive.values())
+            self._alive.clear()
+        for handle in handles:
+            handle.stop()
+
+    def close(self) -> None:
+        """End all processes and threads and remove the shared files."""
+        self.cancel()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.cancel()
+        self._keeper.cleanup()
+
+    def save(self) -> dict[str, Any]:
+        """Return what is remembered of the clients."""
+        return self._memory.save()
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take back what `save` returned."""
+        self._memory.load(state)
+
+    def _train_one(self, client: int, order: Order) -> Done | Failed:
+        if self._cancelled.is_set():
+            raise ClientLate
+        handle = self._take_handle(client)
+        message = Train(
+            round=order.round,
+            weights=[np.asarray(w) for w in order.weights],
+            seed=order.seed,
+            shared=order.shared,
+            client_state=self._memory.recall(client) if self._memory else (),
+            local_evaluation=order.local_evaluation,
+        )
+        try:
+            answer = handle.train(message, order.deadline_s)
+        except (ClientGone, ClientLate):
+            handle.stop()
+            if self._cancelled.is_set():
+                raise ClientLate from None
+            raise
+        self._return_handle(client, handle)
+        return answer
+
+    def _take_handle(self, client: int) -> ClientHandle:
+        """Return the client's process; it is not counted as idle until it is returned."""
+        with self._lock:
+            handle = self._alive.pop(client, None)
+        if handle is not None:
+            return handle
+        welcome = Welcome(
+            client, self._rows[client], self._data, self._training, self._trainer.objective
+        )
+        return ClientHandle(welcome, Path(self._keeper.name) / f"client_{client}.log")
+
+    def _return_handle(self, client: int, handle: ClientHandle) -> None:
+        """Keep a process for the next round; the one unused for longest may have to go."""
+        with self._lock:
+            self._alive[client] = handle
+            surplus = self._alive.popitem(last=False)[1] if len(self._alive) > MOST_ALIVE else None
+        if surplus is not None:
+            surplus.stop()
+
+    def _judge(
+        self, client: int, future: Future[Done | Failed], start: Weights
+    ) -> tuple[ClientResult, Done | None]:
+        """Turn an answer, or its absence, into a result."""
+        try:
+            answer = future.result()
+        except ClientGone as error:
+            return ClientResult(client, Failure.LOST, str(error)), None
+        except ClientLate:
+            return ClientResult(client, Failure.TIMEOUT, "it did not answer in time"), None
+        if isinstance(answer, Failed):
+            return ClientResult(client, Failure.ERROR, answer.reason), None
+        fault = find_fault(answer.weights, start)
+        if fault is not None:
+            kind = Failure.DIVERGED if fault.endswith("not finite") else Failure.REJECTED
+            return ClientResult(client, kind, fault), None
+        return _accept(client, answer, start), answer
+
+
+def _accept(client: int, answer: Done, start: Weights) -> ClientResult:
+    moved = [new - old for new, old in zip(answer.weights, start, strict=True)]
+    return ClientResult(
+        client=client,
+        train_loss=answer.train_loss,
+        divergence=float(measure_norm(moved)),
+        local_loss=answer.local_loss,
+        local_score=answer.local_score,
+        train_seconds=answer.train_seconds,
+        evaluate_seconds=answer.evaluate_seconds,
+        cpu_seconds=answer.cpu_seconds,
+    )
+
+
+def _store(order: Order, client: int, weights: Weights) -> float:
+    """Hand weights to the sink, if there is one; return how long that took."""
+    if order.sink is None:
+        return 0.0
+    began = perf_counter()
+    order.sink(client, weights)
+    return perf_counter() - began
