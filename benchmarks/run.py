@@ -45,6 +45,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Fedloom and its peers side by side.")
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer rounds, one repeat")
+    add("--slow", action="store_true", help="Flower with 10,000 clients too; see --limit")
     add("--workload", action="append", choices=[w.name for w in WORKLOADS], default=[])
     add("--engine", action="append", choices=[e.name for e in ENGINES], default=[])
     add("--repeats", type=int, help="turns of each engine on each workload (3; quick: 1)")
@@ -63,6 +64,7 @@ def _measure(given: argparse.Namespace) -> Result:
         engines=tuple(given.engine),
         repeats=given.repeats or (1 if given.quick else 3),
         quick=given.quick,
+        slow=given.slow,
         cores=given.cores,
         device=given.device,
         limit_seconds=given.limit,

@@ -31,7 +31,7 @@ class Engine:
         layout: see `harness.assignment.Assignment`.
         models: the models it is run with; the others would repeat another row.
         rounds: (warm, timed) rounds of workloads on which it is slow.
-        skips: workloads that run only when both are named, and why.
+        skips: workloads that it runs only with ``--slow``, and why.
         cuda: whether it can use a GPU.
     """
 
@@ -55,8 +55,8 @@ class Engine:
 
 _TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc-per-node={cores}")
 _FLOWER_SLOW = (
-    "not run: its time per client grows with the number of clients, so a round would take more "
-    "than ten times that of 1,000; name both engine and workload to run it all the same"
+    "not run (--slow runs it): by estimate a round takes at least ten times that of 1,000, since "
+    "Flower's time per client does not fall as clients are added"
 )
 
 ENGINES = (

@@ -33,6 +33,7 @@ class Settings:
         engines: names; empty for all.
         repeats: turns of each engine on each workload.
         quick: fewer rounds.
+        slow: run what is left out for being slow, too.
         cores: processes, actors or threads that an engine may keep busy.
         device: "cpu" or "cuda".
         limit_seconds: for one engine's turn.
@@ -42,6 +43,7 @@ class Settings:
     engines: tuple[str, ...] = ()
     repeats: int = 3
     quick: bool = False
+    slow: bool = False
     cores: int = 2
     device: str = "cpu"
     limit_seconds: float = 600.0
@@ -111,8 +113,7 @@ def _choose_engines(settings: Settings, workload: Workload) -> list[Engine]:
 
 def _run_trial(settings: Settings, workload: Workload, engine: Engine, repeat: int) -> Trial:
     place = workload.name, engine.name, repeat
-    named = engine.name in settings.engines and workload.name in settings.workloads
-    if workload.name in engine.skips and not named:
+    if workload.name in engine.skips and not settings.slow:
         return Trial(*place, reason=engine.skips[workload.name])
     timed = workload.quick_rounds if settings.quick else workload.rounds
     rounds = engine.rounds.get(workload.name, (workload.warm, timed))

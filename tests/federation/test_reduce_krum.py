@@ -51,6 +51,12 @@ def test_bulyan_averages_the_values_nearest_to_the_median():
     assert reduce_values(bulyan(0), [[0.0], [1.0], [5.0]])[0] == 2.0
 
 
+def test_bulyan_with_too_few_arrivals_averages_all_of_them():
+    # Six are one too few for f = 1.
+    rows = [[0.0], [1.0], [2.0], [3.0], [4.0], [20.0]]
+    assert reduce_values(bulyan(1), rows)[0] == 5.0
+
+
 def test_ties_fall_to_the_smaller_update():
     # All corners of a square score the same.
     corners = [[1.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]

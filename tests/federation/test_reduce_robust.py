@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
@@ -59,6 +59,10 @@ def test_trimmed_mean_cuts_what_the_fraction_says():
     assert reduce_values(trimmed_mean(0.29), rows)[0] == 50.0
 
 
+def test_trimmed_mean_always_leaves_something():
+    assert reduce_values(trimmed_mean(0.5 - 1e-12), [[1.0], [3.0]])[0] == 2.0
+
+
 @given(st.integers(1, 30), st.floats(0, 0.49), st.integers(0, 1000))
 @settings(max_examples=40)
 def test_trimmed_mean_equals_scipy(count, fraction, seed):
@@ -76,6 +80,7 @@ def test_geometric_median_by_hand():
 
 
 @given(st.integers(3, 9), st.integers(0, 1000))
+@example(count=3, seed=386)  # the median lies close beside an update: the slowest case
 @settings(max_examples=20, deadline=None)
 def test_geometric_median_equals_a_general_minimiser(count, seed):
     generator = np.random.default_rng(seed)
@@ -87,7 +92,7 @@ def test_geometric_median_equals_a_general_minimiser(count, seed):
 
     found = reduce_values(geometric_median(), rows, counts)
     best = optimize.minimize(cost, rows.mean(axis=0), method="Nelder-Mead")
-    assert cost(found) <= best.fun * (1 + 1e-6)
+    assert cost(found) <= best.fun * (1 + 1e-5)
 
 
 def test_geometric_median_withstands_one_huge_update():

@@ -54,7 +54,7 @@ def report(
     from fedloom.page.read import read_runs, report_path
     from fedloom.page.report import write_report
 
-    page = check_output(output) if output else report_path(runs)
+    page = _check_output(output) if output else report_path(runs)
     tables = read_runs(runs)
     write_report(tables, page)
     picture = page.with_suffix(".png") if png else None
@@ -72,7 +72,7 @@ def report(
         _open(page)
 
 
-def check_output(path: Path) -> Path:
+def _check_output(path: Path) -> Path:
     """Return the path of the page, with its suffix.
 
     Raises:

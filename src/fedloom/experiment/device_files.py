@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from fedloom.naming import match_name
 __all__ = ["read_devices"]
 
 
-def read_devices(given: str | Mapping[str, Any]) -> dict[str, Any]:
+def read_devices(given: str | PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a device model, validated and complete.
 
     Args:
@@ -25,7 +26,8 @@ def read_devices(given: str | Mapping[str, Any]) -> dict[str, Any]:
         DataError: the file is malformed.
         InputError: a setting is unknown or out of its range.
     """
-    if isinstance(given, str):
+    if isinstance(given, str | PathLike):
+        given = fspath(given)
         presets = device_presets()
         try:
             return presets[match_name("device model", given, presets)].model_dump()

@@ -10,10 +10,19 @@ import json
 from collections.abc import Mapping
 from enum import StrEnum
 from hashlib import blake2b
+from os import PathLike, fspath
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from fedloom.data.dataset import Task
 from fedloom.errors import InputError, UnknownNameError
@@ -82,8 +91,21 @@ class KeepWeights(StrEnum):
     NONE = "none"
 
 
+_CHOICES: Mapping[str, type[StrEnum]] = {
+    "task": Task,
+    "local_evaluation": LocalEvaluation,
+    "fleet": FleetName,
+    "weights": KeepWeights,
+    "columns": Columns,
+}
+"""Fields that take one of a few words."""
+
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+# Bounds far above any use, below what would exhaust the machine before anyone could say why.
+Width = Annotated[int, Field(ge=1, le=65_536)]
+Passes = Annotated[int, Field(ge=1, le=1_000_000)]
+Parallel = Annotated[int, Field(ge=1, le=4096)]
 
 
 class Plan(BaseModel):
@@ -111,17 +133,17 @@ class Plan(BaseModel):
     """What is learnt: classification or regression; read from the labels if not given."""
     model: str = "mlp"
     """The model: logistic, mlp, cnn, module:function, FILE.py[:function] or FILE.keras."""
-    hidden: tuple[Count, ...] | None = None
+    hidden: tuple[Width, ...] | None = None
     """Widths of the hidden dense layers; each model has its own default."""
     clients: Count = 20
     """Number of clients."""
     cohort: int | float | None = None
     """Clients of a round: a number, or a fraction such as 0.1; all if not given."""
-    rounds: Count = 5
+    rounds: Passes = 5
     """Number of rounds."""
-    epochs: Count = 5
+    epochs: Passes = 5
     """Passes over a client's rows in a round."""
-    batch_size: Count = 32
+    batch_size: Passes = 32
     """Rows in a step."""
     optimizer: str = "sgd"
     """The clients' optimizer: sgd, momentum or adam."""
@@ -173,11 +195,11 @@ class Plan(BaseModel):
     """What computes: jax."""
     fleet: FleetName = FleetName.SIMULATED
     """Where the clients are: simulated (compiled lanes) or process (one process each)."""
-    lanes: Count | None = None
+    lanes: Parallel | None = None
     """simulated: compiled lanes; one per core if not given."""
-    workers: Count | None = None
+    workers: Parallel | None = None
     """process: clients that train at the same time; one per core if not given."""
-    client_timeout_s: Annotated[float, Field(gt=0.0)] = 3600.0
+    client_timeout_s: Annotated[float, Field(gt=0.0, le=1e7)] = 3600.0
     """Seconds after which a round goes on without an unfinished client."""
     seed: Annotated[int, Field(ge=0)] = 42
     """Determines every random choice."""
@@ -203,8 +225,9 @@ class Plan(BaseModel):
 
     @field_validator("task", "local_evaluation", "fleet", "weights", "columns", mode="before")
     @classmethod
-    def _fold_case(cls, value: Any) -> Any:
-        return value.casefold().strip() if isinstance(value, str) else value
+    def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
+        name = info.field_name or ""
+        return match_name(name, value, _CHOICES[name]) if isinstance(value, str) else value
 
     @field_validator("model")
     @classmethod
@@ -296,14 +319,23 @@ def make_plan(options: Mapping[str, Any]) -> Plan:
     for key in options:
         if key not in Plan.model_fields:
             raise UnknownNameError("option", str(key), Plan.model_fields)
+    given = {k: _tidy(k, v) for k, v in options.items() if v is not None}
     try:
-        return Plan.model_validate({k: v for k, v in options.items() if v is not None})
+        return Plan.model_validate(given)
     except ValidationError as error:
         raise InputError(_first_fault(error)) from error
+
+
+def _tidy(name: str, value: Any) -> Any:
+    """Turn a path into text; refuse yes and no where they would pass for 1 and 0."""
+    if isinstance(value, bool) and name != "allow_shortfall":
+        raise InputError(f"{name}={value}: yes and no belong to allow_shortfall alone")
+    return fspath(value) if isinstance(value, PathLike) else value
 
 
 def _first_fault(error: ValidationError) -> str:
     """Say the first fault on one line: field, value, and what would be right."""
     fault = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in fault["loc"] if isinstance(part, str | int))
+    kinds = {"int", "float"}  # which member of "int | float" did not fit is no part of the place
+    place = ".".join(str(part) for part in fault["loc"] if part not in kinds)
     return f"{place}={fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"

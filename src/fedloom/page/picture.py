@@ -11,7 +11,14 @@ from fedloom.errors import FedloomError, InputError
 from fedloom.files import open_replacing
 from fedloom.page.chromium import Chromium, ChromiumError
 
-__all__ = ["PROGRAMS", "MissingProgramError", "PictureError", "find_chromium", "save_png"]
+__all__ = [
+    "PROGRAMS",
+    "MissingProgramError",
+    "PictureError",
+    "await_plots",
+    "find_chromium",
+    "save_png",
+]
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 """What a Chromium may be called on PATH, in the order of the search."""

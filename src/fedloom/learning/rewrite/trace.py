@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 from jax import lax
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 
 from fedloom.errors import ModelError
 from fedloom.learning.rewrite.convolution import convolution_replacement
@@ -80,22 +80,36 @@ def _evaluate(closed: ClosedJaxpr, args: Sequence[Any]) -> list[Any]:
         return atom.val if isinstance(atom, Literal) else values[atom]
 
     for equation in jaxpr.eqns:
-        results = _apply(equation, [read(atom) for atom in equation.invars])
+        results = _apply(jaxpr, equation, [read(atom) for atom in equation.invars])
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _apply(equation: JaxprEqn, inputs: Sequence[Any]) -> list[Any]:
+def _apply(whole: Jaxpr, equation: JaxprEqn, inputs: Sequence[Any]) -> list[Any]:
     replacement = _replacement(equation)
     if replacement is not None:
         return [replacement(*inputs)]
     rule = _INSIDE.get(equation.primitive.name)
     if rule is not None and any(map(_holds_replaceable, _inner_jaxprs(equation))):
         return rule(equation, inputs)
-    primitive: Any = equation.primitive
-    functions, params = primitive.get_bind_params(equation.params)
-    results = primitive.bind(*functions, *inputs, **params)
-    return list(results) if primitive.multiple_results else [results]
+    return _as_traced(whole, equation, inputs)
+
+
+def _as_traced(whole: Any, equation: JaxprEqn, inputs: Sequence[Any]) -> list[Any]:
+    """Evaluate one equation of ``whole`` unchanged, by JAX's own rules."""
+    given = [
+        (atom, value)
+        for atom, value in zip(equation.invars, inputs, strict=True)
+        if not isinstance(atom, Literal)
+    ]
+    alone = whole.replace(
+        constvars=[],
+        invars=[atom for atom, _ in given],
+        outvars=equation.outvars,
+        eqns=[equation],
+        effects=equation.effects,
+    )
+    return list(jaxpr_as_fun(ClosedJaxpr(alone, ()))(*(value for _, value in given)))
 
 
 def _replacement(equation: JaxprEqn) -> Callable[..., jax.Array] | None:
