@@ -64,7 +64,7 @@ def read_finished_round(path: Path) -> int:
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             yield arrays
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise DataError(f"checkpoint {path} cannot be read: {error}; use --overwrite") from error

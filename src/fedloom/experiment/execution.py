@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from time import perf_counter
 
-from fedloom.errors import RunFailedError
+from fedloom.errors import FedloomError, RunFailedError
 from fedloom.experiment.assemble import Assembly
-from fedloom.experiment.checkpoint_file import read_checkpoint, write_checkpoint
+from fedloom.experiment.checkpoint_file import (
+    read_checkpoint,
+    read_finished_round,
+    write_checkpoint,
+)
 from fedloom.experiment.folder import RunFolder
 from fedloom.experiment.plan import KeepWeights, Plan
 from fedloom.experiment.rows import RowMaker
@@ -63,13 +68,11 @@ class Execution:
         state = begin(parts.algorithm, parts.initial_weights, parts.settings.trainable_indices)
         if going_on:
             state = self._go_on(state)
-        finished = state.round
         try:
             for outcome in self._rounds(state):
                 self._finish_round(outcome)
-                finished = outcome.state.round
         except BaseException:
-            self._store.remove_unfinished(finished + 1)
+            self._remove_unfinished()
             raise
         self._writer.write_parquet(self._folder.path)
         refuse_failed(self._folder, self._plan, self._first_failure)
@@ -96,6 +99,13 @@ class Execution:
         self._folder.sweep()
         _LOGGER.info("going on after round %d", state.round)
         return state
+
+    def _remove_unfinished(self) -> None:
+        """Leave whole rounds alone, as far as that can be done; resuming does the same."""
+        with suppress(FedloomError):
+            finished = read_finished_round(self._folder.checkpoint)
+            self._store.remove_unfinished(finished + 1)
+            self._writer.truncate_after(finished)
 
     def _sink_for(self, round_number: int) -> WeightsSink | None:
         keep_all = self._plan.weights is KeepWeights.ALL

@@ -19,6 +19,9 @@ from fedloom.files import output_errors
 
 __all__ = ["RunFolder", "locate_run"]
 
+_LONGEST_NAME = 240
+"""Bytes; file systems take 255."""
+
 _RUN_FILES = ("plan.yaml", "run.log")
 """What tells a run's folder from any other folder."""
 
@@ -177,8 +180,9 @@ def locate_run(output: str, *, output_dir: str | None, default_dir: Path) -> Run
     base = Path(output_dir) if output_dir is not None else default_dir / "runs"
     fence = base if output_dir is not None else default_dir
     given = Path(output)
-    if given.name in {"", "..", ".csv"} or "\0" in output:
-        raise OutputError(f"output={output!r}: a file name such as clients.csv would be right")
+    fits = len(os.fsencode(given.name)) <= _LONGEST_NAME and "\0" not in output
+    if given.name in {"", "..", ".csv"} or not fits:
+        raise OutputError(f"output={output!r}: a name such as clients.csv would be right")
     if given.suffix.lower() != ".csv":
         given = given.with_name(f"{given.name}.csv")
     begins_with_base = given.parts[: len(base.parts)] == base.parts

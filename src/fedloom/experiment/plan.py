@@ -224,7 +224,9 @@ class Plan(BaseModel):
     @classmethod
     def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
         name = info.field_name or ""
-        return match_name(name, value, _CHOICES[name]) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return match_name(name, value, [choice.value for choice in _CHOICES[name]])
 
     @field_validator("dataset")
     @classmethod

@@ -103,7 +103,7 @@ class WeightsStore:
                 "take part, or the run kept fewer (weights=all|global|none)"
             )
         try:
-            with np.load(path) as arrays:
+            with path.open("rb") as file, np.load(file) as arrays:
                 return [arrays[str(i)] for i in range(len(arrays.files))]
         except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DataError(f"weights {path} cannot be read: {error}") from error

@@ -142,6 +142,8 @@ def _append(path: Path, columns: Sequence[str], rows: Sequence[str]) -> None:
                 os.fsync(file.fileno())
             except BaseException:
                 file.truncate(before)
+                if not before:
+                    path.unlink()
                 raise
 
 

@@ -39,6 +39,7 @@ class DeviceHome:
         scored: the test part, on the device.
         seconds_per_batch: how long a batch took in the last call.
         compiled: programs and sizes that were called before.
+        kept: arrays that every round needs anew and none changes.
     """
 
     device: Any
@@ -52,10 +53,17 @@ class DeviceHome:
     scored: ScoredRows
     seconds_per_batch: float | None = None
     compiled: set[Any] = field(default_factory=set)
+    kept: dict[Any, Any] = field(default_factory=dict)
 
     def put(self, values: Any) -> Any:
         """Copy arrays to the device."""
         return jax.device_put(values, self.device)
+
+    def keep(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what `make` returned when it was first asked for under this key."""
+        if key not in self.kept:
+            self.kept[key] = make()
+        return self.kept[key]
 
     def compile_once(self, key: Any, call_idly: Callable[[], Any]) -> None:
         """Compile a program by a call over nobody, lest its first client be charged for that."""

@@ -92,7 +92,9 @@ class DeviceRound:
                 *fixed, fold, drift, memory, table, home.features, home.labels, low, high
             )
 
-        fold, drift = home.put(home.spread(self._initial_states()))
+        fold, drift = home.keep(
+            ("states", id(program)), lambda: home.put(home.spread(self._initial_states()))
+        )
         home.compile_once(
             ("lane", self._capacity, self._slots, id(program)),
             lambda: call(fold, drift, home.put(self._gather_memory(0, 0)), 0, 0),
