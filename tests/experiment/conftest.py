@@ -1,4 +1,4 @@
-"""What the tests of plans and runs share: a folder of their own, and no settings of this machine."""
+"""What the tests of plans and runs share: a folder of their own, no settings of the machine."""
 
 from __future__ import annotations
 

@@ -98,9 +98,9 @@ def test_global_weights_are_the_mean_of_the_clients(tiny: fedloom.Run) -> None:
 
 
 def test_weights_that_are_not_there_are_said_to_be_missing(tiny: fedloom.Run) -> None:
-    with pytest.raises(DataError, match="no weights at .*round_0009"):
+    with pytest.raises(DataError, match=r"no weights at .*round_0009"):
         tiny.weights(9)
-    with pytest.raises(DataError, match="no weights at .*named_ann"):
+    with pytest.raises(DataError, match=r"no weights at .*named_ann"):
         tiny.weights(1, "ann")
 
 
@@ -168,9 +168,11 @@ def test_plan_yaml_repeats_the_run(tiny: fedloom.Run) -> None:
 
 def test_a_custom_distribution_is_kept_in_the_plan(tmp_path: Path) -> None:
     file = tmp_path / "who.json"
-    file.write_text('{"ward/3": {"setosa": 20, "virginica": 3}, "Ärztin": {"1": 9}}'.replace(
-        '"1"', '"versicolor"'
-    ))
+    file.write_text(
+        '{"ward/3": {"setosa": 20, "virginica": 3}, "Ärztin": {"1": 9}}'.replace(
+            '"1"', '"versicolor"'
+        )
+    )
     options: dict[str, Any] = {"partition": "custom", "clients": 2, "output": "custom"}
     run = run_tiny(distribution=file, **options)
     assert run.clients["client_id"].to_list()[:2] == ["ward/3", "Ärztin"]
@@ -227,6 +229,8 @@ def test_a_failed_run_without_an_output_leaves_nothing(tmp_path: Path) -> None:
 def test_records_of_equal_plans_are_equal_whatever_the_output_kept() -> None:
     full, none = run_tiny(output="a"), run_tiny(output="b", weights="none")
     assert full.run_id == none.run_id
-    assert all(x.equals(y) for x, y in zip(records_of(full.path), records_of(none.path), strict=True))
+    assert all(
+        x.equals(y) for x, y in zip(records_of(full.path), records_of(none.path), strict=True)
+    )
     assert drop_measured(full.clients).width < full.clients.width
     assert TINY["clients"] == 3

@@ -25,9 +25,7 @@ def advance(name: str, state: LoopState, rounds: int) -> LoopState:
     algorithm = build_algorithm(name, clients=CLIENTS, cohort=CLIENTS)
     moves = np.linspace(0.1, 0.9, CLIENTS).tolist()
     fleet = FakeFleet(moves, drifts=moves if algorithm.objective.stateful else ())
-    settings = LoopSettings(
-        rounds=rounds, cohort=CLIENTS, epochs=1, seed=3, trainable_indices=[0]
-    )
+    settings = LoopSettings(rounds=rounds, cohort=CLIENTS, epochs=1, seed=3, trainable_indices=[0])
     outcomes = run_rounds(
         state, algorithm=algorithm, fleet=fleet, settings=settings, clock=FakeClock()
     )

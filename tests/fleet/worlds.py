@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -80,8 +81,8 @@ class World:
         return Dataset("world", self.task, *parts, classes=classes)
 
     def build_algorithm(self, name: str | None = None) -> Algorithm:
-        count = len(self.sizes)
-        return build_algorithm(name or self.algorithm, clients=count, cohort=count)
+        """Return an algorithm, the same one each time: another would need other programs."""
+        return _build_algorithm(name or self.algorithm, len(self.sizes))
 
     def simulated(self, lanes: int = 1, abreast: int = 1, **trainer: Any) -> SimulatedFleet:
         layout = open_lanes(lanes, abreast=abreast)
@@ -98,6 +99,11 @@ class World:
 
     def with_(self, **changes: Any) -> World:
         return replace(self, **changes)
+
+
+@lru_cache
+def _build_algorithm(name: str, clients: int) -> Algorithm:
+    return build_algorithm(name, clients=clients, cohort=clients)
 
 
 @dataclass

@@ -298,7 +298,7 @@ def test_short_writes_are_completed(place: Place, monkeypatch: pytest.MonkeyPatc
 def test_text_that_no_file_can_hold(place: Place) -> None:
     with pytest.raises(OutputError, match="is not valid text"):
         place.writer().append([make_client(client_id="\ud800")], make_round())
-    assert place.client_csv.read_bytes() == b""
+    assert not place.client_csv.exists()
 
 
 # Round trips

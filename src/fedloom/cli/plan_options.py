@@ -180,7 +180,7 @@ def _list_values(annotation: Any) -> list[str]:
 
 def _completer(choices: Iterable[str]) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
-        return [c for c in choices if c.casefold().startswith(incomplete.casefold())]
+        return [c for c in choices if c.startswith(incomplete)]
 
     return complete
 
