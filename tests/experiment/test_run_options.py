@@ -88,6 +88,53 @@ def test_a_model_of_the_user_s(tmp_path: Path) -> None:
     assert run.rounds.height == 2
 
 
+_FAULTY_MODELS = """
+import keras
+
+
+class Broken(keras.layers.Layer):
+    def call(self, rows, training=False):
+        if training:
+            raise ValueError("broken layer")
+        return rows
+
+
+def broken(feature_shape, outputs):
+    dense = keras.layers.Dense(outputs)
+    return keras.Sequential([keras.Input(feature_shape), Broken(), dense])
+
+
+def normalised(feature_shape, outputs):
+    layers = [keras.layers.BatchNormalization(), keras.layers.Dense(outputs)]
+    return keras.Sequential([keras.Input(feature_shape), *layers])
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "algorithm", "words"),
+    [
+        ("broken", "FedAvg", "raises in training: ValueError"),
+        ("normalised", "DPFedAvg", "batch statistics"),
+    ],
+)
+def test_a_model_that_cannot_be_trained_is_refused_before_anything_is_written(
+    tmp_path: Path, function: str, algorithm: str, words: str
+) -> None:
+    file = tmp_path / "faulty.py"
+    file.write_text(_FAULTY_MODELS)
+    folder = tmp_path / "results"
+    with pytest.raises(InputError, match=words):
+        fedloom.simulate(
+            dataset="iris",
+            clients=3,
+            model=f"{file}:{function}",
+            algorithm=algorithm,
+            output="run",
+            output_dir=str(folder),
+        )
+    assert not folder.exists()
+
+
 def test_hidden_widths_shape_the_model() -> None:
     run = run_tiny(model="mlp", hidden=[128, 64], rounds=1, output="wide")
     assert [w.shape for w in run.weights(1)] == [(4, 128), (128,), (128, 64), (64,), (64, 3), (3,)]

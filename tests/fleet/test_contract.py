@@ -23,9 +23,9 @@ REGRESSION = World(
     poisoned=(2,),
 )
 CASES = {
-    "mlp": (World(), ["FedAvg", "FedMedian", "Krum", "DPFedAvg"]),
+    "mlp": (World(), ["FedAvg", "FedMedian", "DPFedAvg"]),
     "scaffold": (World(algorithm="Scaffold"), ["Scaffold"]),
-    "cnn": (World(model="cnn", learning_rate=0.05, optimizer="momentum"), ["FedAvg"]),
+    "cnn": (World(model="cnn", learning_rate=0.05, optimizer="momentum"), ["Krum"]),
     "noisy": (World(model="user", hidden=None, algorithm="Scaffold"), ["Scaffold"]),
     "regression": (REGRESSION, ["FedProx"]),
 }

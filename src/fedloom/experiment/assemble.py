@@ -55,6 +55,12 @@ def assemble(plan: Plan, split: Split) -> Assembly:
         )
     use_backend(plan.backend)
     fleet, weights, trainable, chosen = _FLEETS[plan.fleet](plan, split, algorithm)
+    if algorithm.privacy is not None and len(trainable) < len(weights):
+        fleet.close()
+        raise InputError(
+            f"model={plan.model_name}: {algorithm.name} bounds what clients may change, and batch "
+            "statistics would be drowned in its noise; take a model without them"
+        )
     settings = LoopSettings(
         rounds=plan.rounds,
         cohort=cohort,
@@ -87,6 +93,7 @@ def _assemble_simulated(plan: Plan, split: Split, algorithm: Algorithm) -> _Part
     trainer = build_trainer(
         plan.local_training, split.dataset, algorithm.objective, fast_loops=layout.on_cpu
     )
+    trainer.check_model()
     fleet = SimulatedFleet(trainer, split.client_ids, split.rows, layout)
     return fleet, trainer.initial_weights, trainer.trainable_indices, {"lanes": layout.lanes}
 

@@ -16,9 +16,11 @@ import numpy as np
 import optax
 
 from fedloom.data.dataset import Dataset, Task
+from fedloom.errors import ModelError
 from fedloom.federation.fleet import Evaluation
 from fedloom.federation.objective import Objective
 from fedloom.federation.weights import Weights
+from fedloom.learning.describe import describe_error
 from fedloom.learning.functional import FunctionalModel, Variables
 from fedloom.learning.local_training import LocalTraining
 from fedloom.learning.losses import read_output_kind, row_hits, row_losses
@@ -97,6 +99,21 @@ class KerasTrainer:
     def test_rows(self) -> ScoredRows:
         """The test part in the order in which weights are scored on it."""
         return arrange_test_rows(self.dataset, EVALUATION_BATCH)
+
+    def check_model(self) -> None:
+        """Trace the model in training, so that its faults show before anything is written.
+
+        Raises:
+            ModelError: the model's own code raises.
+        """
+        try:
+            forward = self._train_forward
+            if not self._fast_loops:
+                jax.eval_shape(forward, *self._shapes(self.settings.batch_size))
+        except Exception as error:  # code of the user's may raise anything
+            raise ModelError(
+                f"model {self.settings.model!r} raises in training: {describe_error(error)}"
+            ) from error
 
     def begin(self, weights: Weights, key: Any) -> LocalState:
         """Return the state in which a client starts a round."""
@@ -189,10 +206,11 @@ class KerasTrainer:
         def forward(variables: Variables, batch: Any) -> Any:
             return self.functional.apply(variables, batch, training=training)
 
-        if not self._fast_loops:
-            return forward
+        return rewrite_for_loops(forward, *self._shapes(rows)) if self._fast_loops else forward
+
+    def _shapes(self, rows: int) -> tuple[Any, Any]:
+        """Return the shapes of the model's variables and of a batch."""
         key = np.zeros(2, np.uint32)
         variables = jax.eval_shape(self.functional.unpack, self.initial_weights, key)
         shape: Any = (rows, *self.dataset.feature_shape)
-        batch = jax.eval_shape(lambda: jnp.zeros(shape, jnp.float32))
-        return rewrite_for_loops(forward, variables, batch)
+        return variables, jax.eval_shape(lambda: jnp.zeros(shape, jnp.float32))
