@@ -60,7 +60,7 @@ def order_for(fleet: SimulatedFleet, cohort: list[int], **changes) -> Order:
 
 @pytest.mark.parametrize("layout", [TWO_LANES, TWO_BY_THREE])
 def test_two_runs_are_equal_to_the_last_bit_in_calls_of_any_length(layout, monkeypatch):
-    world = World(algorithm="Scaffold")
+    world = LINEAR.with_(algorithm="Scaffold")
     with closing(world.simulated(*layout)) as fleet:
         expected = run(fleet, world, rounds=2)
     monkeypatch.setattr(device_round, "FIRST_CALL_BATCHES", 1)
@@ -70,7 +70,7 @@ def test_two_runs_are_equal_to_the_last_bit_in_calls_of_any_length(layout, monke
 
 
 def test_few_slots_give_the_same(monkeypatch):
-    world = World()
+    world = LINEAR
     with closing(world.simulated(2)) as fleet:
         expected = run(fleet, world, rounds=1)
     monkeypatch.setattr(device_round, "STACK_BYTES", 1)

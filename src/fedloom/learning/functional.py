@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import keras
 import numpy as np
 
 from fedloom.federation.weights import Weights
+from fedloom.learning.framework import keras
 
 __all__ = ["FunctionalModel", "Variables"]
 

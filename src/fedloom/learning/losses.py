@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 import jax.numpy as jnp
-import keras
 from jax import nn
 
 from fedloom.data.dataset import Task
+from fedloom.learning.framework import keras
 
 __all__ = ["OutputKind", "read_output_kind", "row_hits", "row_losses"]
 

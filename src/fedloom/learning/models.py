@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import keras
 import numpy as np
 
 from fedloom.errors import ModelError
 from fedloom.learning.describe import describe_error
+from fedloom.learning.framework import keras
 from fedloom.learning.model_names import MODEL_NAMES, is_user_model
 from fedloom.learning.user_model import load_user_model
 from fedloom.naming import match_name

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 import optax
 
@@ -21,6 +20,7 @@ from fedloom.federation.fleet import Evaluation
 from fedloom.federation.objective import Objective
 from fedloom.federation.weights import Weights
 from fedloom.learning.describe import describe_error
+from fedloom.learning.framework import keras
 from fedloom.learning.functional import FunctionalModel, Variables
 from fedloom.learning.local_training import LocalTraining
 from fedloom.learning.losses import read_output_kind, row_hits, row_losses

@@ -10,10 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import keras
-
 from fedloom.errors import FedloomError, ModelError
 from fedloom.learning.describe import describe_error
+from fedloom.learning.framework import keras
 
 __all__ = ["load_user_model"]
 

@@ -139,7 +139,7 @@ class ProcessFleet:
         return Scorer(self._trainer)
 
     def _train_one(self, client: int, order: Order, until: float, stop: Event) -> Done | Failed:
-        if monotonic() >= until:
+        if stop.is_set() or monotonic() >= until:
             raise ClientLate
         message = Train(
             round=order.round,
@@ -150,7 +150,7 @@ class ProcessFleet:
             local_evaluation=order.local_evaluation,
         )
         try:
-            # A cancel after the look finds the process among those that are lent, and kills it.
+            # Looked again: a cancel from now on finds the process among those lent, and kills it.
             with self._pool.borrow(client) as handle:
                 if stop.is_set():
                     raise ClientLate
