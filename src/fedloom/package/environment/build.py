@@ -131,7 +131,8 @@ def _fill(uv: UvCommand, plan: BuildPlan, folder: Path, options: list[str]) -> N
     uv.run([*venv, *source, str(folder)], purpose=purpose)
     excluded = folder / "never-fetched.txt"
     write_text(excluded, "\n".join(SHIMMED))
-    install = ["pip", "install", "--python", python, *options, "--excludes", str(excluded)]
+    # As an address, because uv takes a blank in a path for the end of it.
+    install = ["pip", "install", "--python", python, *options, "--excludes", excluded.as_uri()]
     for lines in (plan.file.build_dependencies, (*plan.file.dependencies, *_NEEDED)):
         if lines:
             # On stdin, so that relative paths in the lines start in the working folder.

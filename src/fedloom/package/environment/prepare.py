@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fedloom.errors import PackageError
+from fedloom.errors import OutputError, PackageError
 from fedloom.package.environment.build import BuildPlan, build_environment, find_complete
 from fedloom.package.environment.environment_file import read_environment_file
 from fedloom.package.environment.interpreter import find_interpreter
@@ -57,10 +57,11 @@ def prepare_environment(
         if project.python_env is None:
             return PackageEnvironment(_find_current_python(cache), None, created=False)
         return _prepare(project.folder / project.python_env, cache, offline, tell, limit_s)
-    except OSError as error:
+    except (OSError, OutputError) as error:
+        refused = error.__cause__ if isinstance(error, OutputError) else error
         raise PackageError(
-            f"cannot keep environments in {cache}: {error.strerror or error}; free space or "
-            f"choose another place with FEDLOOM_CACHE_DIR"
+            f"cannot keep environments in {cache}: {getattr(refused, 'strerror', None) or error}; "
+            f"free space or choose another place with FEDLOOM_CACHE_DIR"
         ) from error
 
 

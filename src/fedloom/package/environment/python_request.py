@@ -11,7 +11,7 @@ from packaging.version import Version
 __all__ = ["PythonRequest"]
 
 _MINORS = range(6, 40)
-_PATCHES = range(40)
+_FAR_PATCH = 99
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,14 @@ class PythonRequest:
     def minors(self) -> list[int]:
         """Return the minor versions of Python 3 in question, the newest first."""
         specifiers = self._specifiers()
+        # A minor version is in question if one of its patches is; what is right changes only at
+        # the patches that the specifiers name.
+        named = {Version(one.version.removesuffix(".*")).micro for one in specifiers}
+        patches = {0, _FAR_PATCH} | named | {patch + 1 for patch in named}
         return [
             minor
             for minor in reversed(_MINORS)
-            if any(specifiers.contains(f"3.{minor}.{patch}") for patch in _PATCHES)
+            if any(specifiers.contains(f"3.{minor}.{patch}") for patch in patches)
         ]
 
     def _specifiers(self) -> SpecifierSet:
