@@ -12,6 +12,9 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 
 from fedloom.learning.rewrite import rewrite_for_loops
 
+# Compiling is most of these tests' time; the generated code's polish is not what they test.
+COMPILE_FAST: Any = {"xla_llvm_disable_expensive_passes": True}
+
 
 def normal(*shape: int, seed: int = 0, dtype: Any = np.float32) -> jax.Array:
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
@@ -35,7 +38,7 @@ def value_and_gradients(function: Callable[..., Any], *args: Any) -> list[Any]:
         weights = jnp.sin(1.0 + jnp.arange(value.size)).reshape(value.shape).astype(value.dtype)
         return [value, *backward(weights)]
 
-    return jax.jit(run)(*args)
+    return jax.jit(run, compiler_options=COMPILE_FAST)(*args)
 
 
 def assert_close(given: Any, expected: Any, tolerance: float = 1e-5) -> None:

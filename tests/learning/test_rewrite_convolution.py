@@ -192,7 +192,7 @@ def convolutions(draw: st.DrawFn) -> tuple[Any, jax.Array, jax.Array]:
     return how, x, normal(*window, channels, outputs, seed=seed + 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(convolutions())
 def test_any_convolution(example: tuple[Any, jax.Array, jax.Array]) -> None:
     how, x, kernel = example

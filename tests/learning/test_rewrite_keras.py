@@ -15,7 +15,7 @@ from keras import layers
 
 from fedloom.learning.rewrite import rewrite_for_loops
 
-from .rewrite_checks import assert_close, normal, primitives
+from .rewrite_checks import COMPILE_FAST, assert_close, normal, primitives
 
 
 def plain() -> keras.Model:
@@ -94,7 +94,9 @@ MODELS: dict[Callable[[], keras.Model], int] = {
 }
 
 
-@pytest.mark.parametrize(("build", "convolutions"), MODELS.items(), ids=lambda v: str(v))
+@pytest.mark.parametrize(
+    ("build", "convolutions"), MODELS.items(), ids=lambda v: getattr(v, "__name__", str(v))
+)
 def test_training_step_is_the_same(build: Callable[[], keras.Model], convolutions: int) -> None:
     keras.utils.set_random_seed(0)
     model = build()
@@ -115,7 +117,7 @@ def test_training_step_is_the_same(build: Callable[[], keras.Model], convolution
             outputs, new_state = function(weights, state, x)
             return (jax.nn.log_softmax(outputs)[:, 1]).mean(), (outputs, new_state)
 
-        return jax.jit(jax.value_and_grad(of, has_aux=True))
+        return jax.jit(jax.value_and_grad(of, has_aux=True), compiler_options=COMPILE_FAST)
 
     assert_close(loss(rewritten)(weights), loss(forward)(weights), 2e-5)
 

@@ -46,10 +46,9 @@ def test_winner_by_hand() -> None:
     ],
     ids=str,
 )
-@pytest.mark.parametrize("ties", [False, True], ids=["distinct", "ties"])
-def test_every_kind_of_pool(window: Any, strides: Any, padding: Any, ties: bool) -> None:
-    x = normal(2, 8, 7, 3)
-    assert_rewritten_alike(pool(window, strides, padding), jnp.round(x) if ties else x)
+def test_every_kind_of_pool(window: Any, strides: Any, padding: Any) -> None:
+    with_ties = jnp.round(2 * normal(2, 8, 7, 3))
+    assert_rewritten_alike(pool(window, strides, padding), with_ties)
 
 
 def test_one_axis_of_space_and_half_precision() -> None:
@@ -83,7 +82,7 @@ def test_what_is_left_alone(function: Any, x: jax.Array) -> None:
     assert rewrite_for_loops(function, x) is function
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     size=st.integers(1, 12),
     window=st.integers(1, 4),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,18 +43,19 @@ def generate(
         bool, typer.Option("--json", help="Print the result as one JSON object.")
     ] = False,
 ) -> None:
-    """Run a federated experiment: train clients, write records, weights and a checkpoint.
+    """Run a federated experiment: train clients, write records and weights.
 
-    The table of clients goes to outputs/runs/NAME.csv, all else to the folder beside it. Every
-    flag is a key of a plan file and an argument of fedloom.simulate, under the same name.
+    The table of clients goes to outputs/runs/NAME.csv, all else to the folder
+    beside it. A killed run goes on with --resume. Every flag is a key of a plan
+    file and an argument of fedloom.simulate, under the same name.
 
     For example:
 
     \b
       fedloom generate --clients 5 --output clients.csv
-      fedloom generate --dataset fashion_mnist --clients 100 --partition dirichlet \\
-          --partition-param 0.3 --output fashion.csv
-      fedloom generate --algorithm FedAdam --cohort 0.5 --dropout 0.1 --output adam.csv
+      fedloom generate --dataset fashion_mnist --clients 100 \\
+          --partition dirichlet --partition-param 0.3 --output fashion.csv
+      fedloom generate --algorithm FedAdam --cohort 0.5 --output adam.csv
       fedloom generate --plan outputs/runs/adam/plan.yaml --output again.csv
     """
     from fedloom.cli.round_progress import show_rounds
@@ -72,7 +75,7 @@ def generate(
 def _print_json(run: Run) -> None:
     import json
 
-    print(json.dumps(_summarise(run), indent=2))
+    print(json.dumps(_summarise(run), indent=2, allow_nan=False))
 
 
 def _summarise(run: Run) -> dict[str, Any]:
@@ -83,20 +86,32 @@ def _summarise(run: Run) -> dict[str, Any]:
         "output": str(run.client_csv),
         "folder": str(run.path),
         "rounds": rounds.height,
-        "global_score": last["global_score"],
-        "global_loss": last["global_loss"],
-        "epsilon": last["epsilon"],
+        "started_after": run.started_after,
+        "global_score": _finite(last["global_score"]),
+        "global_loss": _finite(last["global_loss"]),
+        "epsilon": _finite(last["epsilon"]),
         "train_seconds": rounds["train_seconds"].sum(),
         "evaluate_seconds": rounds["evaluate_seconds"].sum(),
     }
 
 
+def _finite(value: float | None) -> float | None:
+    """JSON knows no infinity."""
+    return value if value is not None and isfinite(value) else None
+
+
 def _print_summary(run: Run) -> None:
     found = _summarise(run)
+    if run.started_after == run.plan.rounds:
+        print(f"{run.client_csv} was finished already: nothing to do")
+    score, loss = (
+        "unknown" if found[name] is None else f"{found[name]:.4f}"
+        for name in ("global_score", "global_loss")
+    )
     print(
-        f"{found['rounds']} rounds, score {found['global_score']:.4f}, "
-        f"loss {found['global_loss']:.4f}, {found['train_seconds']:.1f} s of training"
+        f"{found['rounds']} rounds, score {score}, loss {loss}, "
+        f"{found['train_seconds']:.1f} s of training"
     )
     print(f"records  {found['output']}")
     print(f"folder   {found['folder']}")
-    print(f"report   fedloom report {found['output']}")
+    print(f"report   fedloom report {shlex.quote(found['output'])}")

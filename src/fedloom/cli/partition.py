@@ -10,87 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fedloom.cli.plan_options import DATA_FIELDS, SPLIT_FIELDS, with_plan_options
+
 if TYPE_CHECKING:
     from fedloom.experiment.split import Split
 
 __all__ = ["partition"]
 
-DATA_PANEL = "Data"
-SPLIT_PANEL = "Split"
 
-
+@with_plan_options([*DATA_FIELDS, *SPLIT_FIELDS, "seed"])
 def partition(
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="Name of a data set, or npz:PATH, csv:PATH, images:FOLDER.",
-            rich_help_panel=DATA_PANEL,
-        ),
-    ] = "digits",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder where data files are looked for.", rich_help_panel=DATA_PANEL),
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="csv: the column of labels.", rich_help_panel=DATA_PANEL)
-    ] = None,
-    image_size: Annotated[
-        int | None, typer.Option(help="images: side in pixels.", rich_help_panel=DATA_PANEL)
-    ] = None,
-    test_fraction: Annotated[
-        float,
-        typer.Option(help="Share of rows set aside for tests.", rich_help_panel=DATA_PANEL),
-    ] = 0.2,
-    task: Annotated[
-        str | None,
-        typer.Option(help="classification or regression.", rich_help_panel=DATA_PANEL),
-    ] = None,
-    sample_size: Annotated[
-        int | None, typer.Option(help="Training rows to use.", rich_help_panel=DATA_PANEL)
-    ] = None,
-    sample_frac: Annotated[
-        float | None,
-        typer.Option(help="The same as a fraction, 0…1.", rich_help_panel=DATA_PANEL),
-    ] = None,
-    clients: Annotated[
-        int, typer.Option(help="Number of clients.", rich_help_panel=SPLIT_PANEL)
-    ] = 20,
-    strategy: Annotated[
-        str,
-        typer.Option(
-            "--partition",
-            "--strategy",
-            help="iid, quantity_skew, dirichlet, shard, label_per_client or custom.",
-            rich_help_panel=SPLIT_PANEL,
-        ),
-    ] = "iid",
-    partition_param: Annotated[
-        float | None,
-        typer.Option(
-            "--partition-param",
-            "--distribution-param",
-            help="The strategy's parameter; without it, the strategy's default.",
-            rich_help_panel=SPLIT_PANEL,
-        ),
-    ] = None,
-    distribution: Annotated[
-        Path | None,
-        typer.Option(help="custom: JSON file, client → label → rows.", rich_help_panel=SPLIT_PANEL),
-    ] = None,
-    min_samples: Annotated[
-        int, typer.Option(help="Rows each client gets at least.", rich_help_panel=SPLIT_PANEL)
-    ] = 1,
-    allow_shortfall: Annotated[
-        bool,
-        typer.Option(
-            "--allow-shortfall",
-            help="custom: give what is there where more is asked for.",
-            rich_help_panel=SPLIT_PANEL,
-        ),
-    ] = False,
-    seed: Annotated[
-        int, typer.Option(help="Determines the split.", rich_help_panel=SPLIT_PANEL)
-    ] = 42,
+    options: dict[str, Any],
     output: Annotated[
         Path | None, typer.Option(help="Also write a heatmap as an HTML page.")
     ] = None,
@@ -100,29 +30,14 @@ def partition(
 
     The same flags give the same split in `fedloom generate`.
     """
-    from fedloom.data import read_distribution
-    from fedloom.experiment.split import partition as split_rows
+    from fedloom.experiment.reading import read_plan
+    from fedloom.experiment.split import split_dataset
 
-    split = split_rows(
-        dataset=dataset,
-        data_dir=str(data_dir) if data_dir else None,
-        label_column=label_column,
-        image_size=image_size,
-        test_fraction=test_fraction,
-        task=task,
-        sample_size=sample_size,
-        sample_frac=sample_frac,
-        clients=clients,
-        partition=strategy,
-        partition_param=partition_param,
-        distribution=read_distribution(distribution) if distribution else None,
-        min_samples=min_samples,
-        allow_shortfall=allow_shortfall,
-        seed=seed,
-    )
+    plan = read_plan(None, options)
+    split = split_dataset(plan)
     page = _write_page(split, output) if output else None
     if as_json:
-        print(json.dumps(_to_json(split, seed, page), indent=2))
+        print(json.dumps(_to_json(split, plan.seed, page), indent=2))
     else:
         _print_split(split, page)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from functools import wraps
 from typing import Annotated, Any, get_args
 
 import typer
 
+from fedloom.data import dataset_names, strategy_names
 from fedloom.errors import InputError
-from fedloom.experiment.plan import ALGORITHM_PARAMETERS, PARTITION_NAMES, Plan
+from fedloom.experiment.plan import ALGORITHM_PARAMETERS, Plan
 from fedloom.federation.algorithm import algorithm_names
 from fedloom.learning.model_names import BACKEND_NAMES, MODEL_NAMES, OPTIMIZER_NAMES
 
@@ -67,10 +69,10 @@ _COMPLETIONS: dict[str, Iterable[str]] = {
     "model": MODEL_NAMES,
     "optimizer": OPTIMIZER_NAMES,
     "backend": BACKEND_NAMES,
-    "partition": PARTITION_NAMES,
+    "partition": strategy_names(),
     "algorithm": algorithm_names(),
     "devices": ("uniform", "mixed", "mobile"),
-    "dataset": ("digits", "iris", "wine", "breast_cancer", "diabetes", "mnist", "fashion_mnist"),
+    "dataset": (*dataset_names(), "npz:", "csv:", "images:"),
 }
 
 _Command = Callable[..., None]
@@ -94,8 +96,10 @@ def with_plan_options(
     def decorate(command: Callable[..., None]) -> _Command:
         @wraps(command)
         def run(**given: Any) -> None:
-            options = {name: _read(name, given.pop(name)) for name in fields}
-            command({k: v for k, v in options.items() if v is not None}, **given)
+            texts = {name: given.pop(name) for name in fields}
+            typed = [name for name, text in texts.items() if text is not None]
+            with _naming_flags(typed):
+                command({name: _read(name, texts[name]) for name in typed}, **given)
 
         own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
         flags = [_make_flag(name, defaults.get(name)) for name in fields]
@@ -109,14 +113,30 @@ def with_plan_options(
     return decorate
 
 
+@contextmanager
+def _naming_flags(typed: Iterable[str]) -> Iterator[None]:
+    """Call the options that were typed as flags by their flags where an error begins with one."""
+    try:
+        yield
+    except InputError as error:
+        text = str(error)
+        for name in typed:
+            if text.startswith((f"{name}=", f"{name}:")):
+                error.args = (_name_flag(name) + text.removeprefix(name),)
+        raise
+
+
+def _name_flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 def _make_flag(name: str, shown: str | None) -> inspect.Parameter:
     field = Plan.model_fields[name]
-    flag = "--" + name.replace("_", "-")
     panel = next(title for title, members in _PANELS.items() if name in members)
     default = shown or _show(field.default)
     choices = _COMPLETIONS.get(name, _list_values(field.annotation))
     option = typer.Option(
-        flag,
+        _name_flag(name),
         *_OTHER_FLAGS.get(name, ()),
         help=(field.description or "") + (f" (default: {default})" if default else ""),
         rich_help_panel=panel,
@@ -160,7 +180,7 @@ def _list_values(annotation: Any) -> list[str]:
 
 def _completer(choices: Iterable[str]) -> Callable[[str], list[str]]:
     def complete(incomplete: str) -> list[str]:
-        return [c for c in choices if c.casefold().startswith(incomplete.casefold())]
+        return [c for c in choices if c.startswith(incomplete)]
 
     return complete
 
@@ -171,8 +191,6 @@ def _show(default: Any) -> str:
 
 def _read(name: str, text: Any) -> Any:
     """Turn the text of a flag into what a plan takes."""
-    if text is None:
-        return None
     if name == "hidden":
         return _read_widths(text)
     if name == "cohort":

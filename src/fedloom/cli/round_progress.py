@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def _print_line(record: RoundRecord, plan: Plan) -> None:
 
 
 def _describe(record: RoundRecord, plan: Plan) -> str:
-    score = "–" if record.global_score is None else f"{record.global_score:.4f}"
+    known = record.global_score is not None and isfinite(record.global_score)
+    score = f"{record.global_score:.4f}" if known else "–"
     failed = record.cohort_size - record.participants
     failures = f", {failed} failed" if failed else ""
     return f"round {record.round}/{plan.rounds}: score {score}{failures}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,7 +15,7 @@ from fedloom.federation.checkpoint import pack_state, unpack_state
 from fedloom.federation.loop import LoopState
 from fedloom.files import open_replacing
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["read_checkpoint", "read_finished_round", "write_checkpoint"]
 
 _LOOP, _FLEET = "loop/", "fleet/"
 
@@ -41,11 +42,29 @@ def read_checkpoint(path: Path, like: LoopState) -> tuple[LoopState, dict[str, A
     Raises:
         DataError: the file cannot be read or belongs to another model or algorithm.
     """
-    try:
-        with np.load(path) as arrays:
-            stored = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, BadZipFile) as error:
-        raise DataError(f"checkpoint {path} cannot be read: {error}; use --overwrite") from error
+    with _open(path) as arrays:
+        stored = {name: arrays[name] for name in arrays.files}
     loop = {k.removeprefix(_LOOP): v for k, v in stored.items() if k.startswith(_LOOP)}
     fleet = {k.removeprefix(_FLEET): v for k, v in stored.items() if k.startswith(_FLEET)}
     return unpack_state(loop, like), fleet
+
+
+def read_finished_round(path: Path) -> int:
+    """Return the last round that a run finished; 0 without a checkpoint.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if not path.exists():
+        return 0
+    with _open(path) as arrays:
+        return int(arrays[f"{_LOOP}round"])
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise DataError(f"checkpoint {path} cannot be read: {error}; use --overwrite") from error

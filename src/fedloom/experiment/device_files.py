@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from fedloom.errors import UnknownNameError
+from fedloom.errors import InputError, UnknownNameError
 from fedloom.experiment.plan_file import read_mapping
 from fedloom.federation.devices import DeviceModel, device_presets
 from fedloom.naming import match_name
@@ -35,4 +35,6 @@ def read_devices(given: str | PathLike[str] | Mapping[str, Any]) -> dict[str, An
             if not Path(given).is_file():
                 raise
         given = read_mapping(Path(given), "devices")
+    if not isinstance(given, Mapping):
+        raise InputError(f"devices={given!r}: a name, a file or settings would be right")
     return DeviceModel.from_mapping(given).model_dump()

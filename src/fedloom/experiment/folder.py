@@ -6,9 +6,10 @@ the rest: ``plan.yaml``, both tables, the weights of each round, a checkpoint an
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,7 +19,10 @@ from fedloom.files import output_errors
 
 __all__ = ["RunFolder", "locate_run"]
 
-_RUN_FILES = ("plan.yaml", "run.log", ".lock")
+_LONGEST_NAME = 240
+"""Bytes; file systems take 255."""
+
+_RUN_FILES = ("plan.yaml", "run.log")
 """What tells a run's folder from any other folder."""
 
 
@@ -48,6 +52,11 @@ class RunFolder:
         return self.path / "rounds.csv"
 
     @property
+    def round_parquet(self) -> Path:
+        """The same as Parquet, the last that a run writes."""
+        return self.path / "rounds.parquet"
+
+    @property
     def weights(self) -> Path:
         """The folder with one folder of weights per round."""
         return self.path / "weights"
@@ -68,40 +77,93 @@ class RunFolder:
         return self.path / "report.html"
 
     def exists(self) -> bool:
-        """Whether anything of a run is there."""
+        """Whether anything of a run is there; what a death at its very beginning left is nothing.
+
+        Raises:
+            OutputError: the folder's place is taken by a file, or cannot be looked at.
+        """
+        with output_errors(self.path):
+            if self.path.exists() and not self.path.is_dir():
+                raise OutputError(
+                    f"{self.path} is a file where the run's folder has to be; choose another name"
+                )
+            return self.client_csv.exists() or bool(self._results())
+
+    def _results(self) -> list[Path]:
+        """What the folder holds, apart from the lock and from files that were never finished."""
         inside = self.path.iterdir() if self.path.is_dir() else ()
-        return self.client_csv.exists() or any(entry.name != ".lock" for entry in inside)
+        return [entry for entry in inside if not entry.name.startswith(".")]
+
+    def refuse_existing(self, *, overwrite: bool, resume: bool) -> None:
+        """Check that a run may begin or go on here.
+
+        Raises:
+            OutputError: something is here that is not to be touched.
+        """
+        if not self.exists() or (resume and self.plan_file.exists()):
+            return
+        if overwrite:
+            self._refuse_foreign()
+        elif resume:
+            raise OutputError(
+                f"{self.client_csv} is from no run that can go on: {self.plan_file} is missing; "
+                "choose another name, or replace it with --overwrite"
+            )
+        else:
+            raise OutputError(
+                f"{self.client_csv} exists already; --overwrite replaces it, "
+                "--resume goes on with it"
+            )
+
+    def _refuse_foreign(self) -> None:
+        results = self._results()
+        if results and not any(self.path.joinpath(name).exists() for name in _RUN_FILES):
+            raise OutputError(f"{self.path} is no run of Fedloom: remove it yourself")
 
     def remove(self) -> None:
         """Empty the folder and remove the table, if they are a run's.
 
         Raises:
-            OutputError: the folder holds something else, or cannot be removed.
+            OutputError: the folder holds something else, or cannot be emptied.
         """
-        inside = list(self.path.iterdir()) if self.path.is_dir() else []
-        if inside and not any(self.path.joinpath(name).exists() for name in _RUN_FILES):
-            raise OutputError(f"{self.path} is no run of Fedloom: remove it yourself")
+        self._refuse_foreign()
         with output_errors(self.path):
-            for entry in inside:
+            for entry in list(self.path.iterdir()) if self.path.is_dir() else ():
                 if entry.is_dir() and not entry.is_symlink():
                     shutil.rmtree(entry)
                 elif entry.name != ".lock":  # it is held by whoever removes
                     entry.unlink()
             self.client_csv.unlink(missing_ok=True)
 
+    def sweep(self) -> None:
+        """Remove files that a killed writer had begun beside the ones they were to replace."""
+        with output_errors(self.path):
+            for entry in list(self.path.glob(".*.*")):
+                if entry.is_file():
+                    entry.unlink()
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep others from writing here while the block runs.
+
+        A folder that holds nothing when the block ends is removed again.
 
         Raises:
             OutputError: another process is at work here, or the folder cannot be made.
         """
         with output_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("a")
+            file = _open_locked(self.path)
         with file:
-            _lock_file(file, self.path)
-            yield
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    self._remove_if_empty()
+
+    def _remove_if_empty(self) -> None:
+        if [entry.name for entry in self.path.iterdir()] == [".lock"]:
+            self.path.joinpath(".lock").unlink()
+            self.path.rmdir()
 
 
 def locate_run(output: str, *, output_dir: str | None, default_dir: Path) -> RunFolder:
@@ -118,24 +180,47 @@ def locate_run(output: str, *, output_dir: str | None, default_dir: Path) -> Run
     base = Path(output_dir) if output_dir is not None else default_dir / "runs"
     fence = base if output_dir is not None else default_dir
     given = Path(output)
-    if not given.name or given.name in {".", ".."}:
-        raise OutputError(f"output={output!r}: a file name such as clients.csv would be right")
+    fits = len(os.fsencode(given.name)) <= _LONGEST_NAME and "\0" not in output
+    if given.name in {"", "..", ".csv"} or not fits:
+        raise OutputError(f"output={output!r}: a name such as clients.csv would be right")
     if given.suffix.lower() != ".csv":
         given = given.with_name(f"{given.name}.csv")
     begins_with_base = given.parts[: len(base.parts)] == base.parts
     target = (given if begins_with_base or given.is_absolute() else base / given).absolute()
-    if not _normal(target).is_relative_to(_normal(fence.absolute())):
-        raise OutputError(
-            f"output={output!r} leaves the folder {fence}; name the folder with --output-dir"
-        )
-    if target.with_suffix("").name == "":
-        raise OutputError(f"output={output!r}: a file name such as clients.csv would be right")
-    return RunFolder(target)
+    folder = RunFolder(target)
+    with output_errors(target):
+        for path in (target, folder.path):  # links are followed, also of what does not exist yet
+            if not path.resolve().is_relative_to(fence.resolve()):
+                raise OutputError(
+                    f"output={output!r} leaves the folder {fence}; name the folder with "
+                    "--output-dir"
+                )
+    return folder
 
 
-def _normal(path: Path) -> Path:
-    """Resolve links and dots, also of what does not exist yet."""
-    return path.resolve()
+def _open_locked(path: Path) -> IO[str]:
+    """Make the folder and return its lock file, locked; whoever holds it may remove both."""
+    while True:
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            file = (path / ".lock").open("a")
+        except FileNotFoundError:  # the folder was removed in between
+            continue
+        try:
+            _lock_file(file, path)
+            if _is_same_file(file, path / ".lock"):
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+
+
+def _is_same_file(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock_file(file: IO[str], path: Path) -> None:

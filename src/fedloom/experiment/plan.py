@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from fedloom.data.dataset import Task
+from fedloom.data import Task, dataset_names, strategy_names
 from fedloom.errors import InputError, UnknownNameError
 from fedloom.federation.algorithm import algorithm_names, algorithm_params
 from fedloom.federation.fleet import LocalEvaluation
@@ -40,9 +40,6 @@ from fedloom.naming import fold_name, match_name
 from fedloom.records.mlaas import Columns
 
 __all__ = ["ALGORITHM_PARAMETERS", "FleetName", "KeepWeights", "Plan", "make_plan"]
-
-PARTITION_NAMES = ("iid", "quantity_skew", "dirichlet", "shard", "label_per_client", "custom")
-"""The strategies of `fedloom.data`, known here without importing NumPy's heavier friends."""
 
 ALGORITHM_PARAMETERS = (
     "proximal_mu",
@@ -105,7 +102,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 # Bounds far above any use, below what would exhaust the machine before anyone could say why.
 Width = Annotated[int, Field(ge=1, le=65_536)]
 Passes = Annotated[int, Field(ge=1, le=1_000_000)]
-Parallel = Annotated[int, Field(ge=1, le=4096)]
+Parallel = Annotated[int, Field(ge=1, le=1024)]
 
 
 class Plan(BaseModel):
@@ -141,7 +138,7 @@ class Plan(BaseModel):
     """Clients of a round: a number, or a fraction such as 0.1; all if not given."""
     rounds: Passes = 5
     """Number of rounds."""
-    epochs: Passes = 5
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Passes over a client's rows in a round."""
     batch_size: Passes = 32
     """Rows in a step."""
@@ -227,7 +224,25 @@ class Plan(BaseModel):
     @classmethod
     def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
         name = info.field_name or ""
-        return match_name(name, value, _CHOICES[name]) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return match_name(name, value, [choice.value for choice in _CHOICES[name]])
+
+    @field_validator("dataset")
+    @classmethod
+    def _spell_dataset(cls, value: str) -> str:
+        """Spell a known name in the one way that records show; whoever loads it refuses others."""
+        kind, colon, path = value.partition(":")
+        known = {fold_name(name): name for name in dataset_names()}
+        return f"{fold_name(kind)}:{path}" if colon else known.get(fold_name(value), value)
+
+    @field_validator("distribution", mode="before")
+    @classmethod
+    def _spell_labels(cls, value: Any) -> Any:
+        """Labels are numbers in YAML and Python, and text in JSON."""
+        if not isinstance(value, Mapping):
+            return value
+        return {client: _name_labels(counts) for client, counts in value.items()}
 
     @field_validator("model")
     @classmethod
@@ -242,7 +257,7 @@ class Plan(BaseModel):
     @field_validator("partition")
     @classmethod
     def _match_partition(cls, value: str) -> str:
-        return match_name("partition strategy", value, PARTITION_NAMES)
+        return match_name("partition strategy", value, strategy_names())
 
     @field_validator("algorithm")
     @classmethod
@@ -301,11 +316,15 @@ class Plan(BaseModel):
         return f"{kind}:{PurePath(path).name}" if colon else kind
 
     @property
-    def run_id(self) -> str:
-        """Digest of all that determines the records: 16 hexadecimal digits."""
+    def identity(self) -> dict[str, Any]:
+        """All that determines the records, as plain values; keys left at None are left out."""
         content = self.model_dump(mode="json", exclude=_NOT_IN_RUN_ID, exclude_none=True)
-        content |= {"model": self.model_name, "dataset": self.dataset_name}
-        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return content | {"model": self.model_name, "dataset": self.dataset_name}
+
+    @property
+    def run_id(self) -> str:
+        """Digest of `identity`: 16 hexadecimal digits."""
+        text = json.dumps(self.identity, sort_keys=True, separators=(",", ":"))
         return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -326,6 +345,10 @@ def make_plan(options: Mapping[str, Any]) -> Plan:
         raise InputError(_first_fault(error)) from error
 
 
+def _name_labels(counts: Any) -> Any:
+    return {str(k): n for k, n in counts.items()} if isinstance(counts, Mapping) else counts
+
+
 def _tidy(name: str, value: Any) -> Any:
     """Turn a path into text; refuse yes and no where they would pass for 1 and 0."""
     if isinstance(value, bool) and name != "allow_shortfall":
@@ -333,9 +356,13 @@ def _tidy(name: str, value: Any) -> Any:
     return fspath(value) if isinstance(value, PathLike) else value
 
 
+_KINDS = ("int", "float")
+
+
 def _first_fault(error: ValidationError) -> str:
     """Say the first fault on one line: field, value, and what would be right."""
     fault = error.errors(include_url=False)[0]
-    kinds = {"int", "float"}  # which member of "int | float" did not fit is no part of the place
-    place = ".".join(str(part) for part in fault["loc"] if part not in kinds)
+    # Which item of a list, and which member of "int | float", would puzzle more than help.
+    names = [part for part in fault["loc"] if isinstance(part, str) and part not in _KINDS]
+    place = ".".join(names)
     return f"{place}={fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"

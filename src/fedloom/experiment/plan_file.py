@@ -67,7 +67,7 @@ def read_run_header(path: Path) -> dict[str, Any]:
         DataError: the file is missing, is no mapping, or was not written by a run.
     """
     content = read_mapping(path, "plan")
-    if not {"run_id", "plan", "data_digest"} <= set(content):
+    if "data_digest" not in content or not isinstance(content.get("plan"), dict):
         raise DataError(f"plan {path} was not written by a run of Fedloom")
     return content
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,16 +102,18 @@ class RowMaker:
 
     def _round_row(self, outcome: RoundOutcome) -> RoundRecord:
         examples = {c: self.clients[c].num_examples for c in outcome.participants}
-        losses = {r.client: r.train_loss for r in outcome.results if r.train_loss is not None}
-        weighted = [losses[c] * n for c, n in examples.items() if c in losses]
-        total = sum(examples.values())
+        losses = {
+            r.client: r.train_loss
+            for r in outcome.results
+            if r.failure is None and r.train_loss is not None
+        }
         return RoundRecord(
             **self.common,
             round=outcome.state.round,
             cohort_size=len(outcome.results),
             participants=len(outcome.participants),
-            num_examples=total,
-            train_loss=sum(weighted) / total if weighted else None,
+            num_examples=sum(examples.values()),
+            train_loss=_mean(losses, examples),
             global_loss=outcome.evaluation.loss,
             global_score=outcome.evaluation.score,
             update_norm=outcome.update_norm,
@@ -120,3 +122,9 @@ class RowMaker:
             evaluate_seconds=outcome.evaluate_seconds,
             simulated_seconds=None if outcome.devices is None else outcome.devices.round_seconds,
         )
+
+
+def _mean(values: Mapping[int, float], weights: Mapping[int, int]) -> float | None:
+    """Return the weighted mean of what there is; None of nothing."""
+    total = sum(weights[key] for key in values)
+    return sum(value * weights[key] for key, value in values.items()) / total if total else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from fedloom.experiment.folder import RunFolder
@@ -24,15 +23,13 @@ class Run:
     Args:
         plan: what determined it.
         folder: where its results lie.
-        keeper: a temporary folder that lives as long as the run, if it was given no output.
+        started_after: the last round that earlier calls had finished; 0 for a new run.
     """
 
-    def __init__(
-        self, plan: Plan, folder: RunFolder, keeper: TemporaryDirectory[str] | None = None
-    ) -> None:
+    def __init__(self, plan: Plan, folder: RunFolder, *, started_after: int = 0) -> None:
         self.plan = plan
+        self.started_after = started_after
         self._folder = folder
-        self._keeper = keeper
 
     def __repr__(self) -> str:
         return f"Run({self.run_id!r}, folder={str(self.path)!r})"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedloom.data import Dataset, Partition, Task, bin_labels, load_dataset, partition_rows
-from fedloom.experiment.plan import Plan, make_plan
+from fedloom.experiment.options import SplitOptions
+from fedloom.experiment.plan import Plan
+from fedloom.experiment.reading import read_plan
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,13 +106,14 @@ def split_dataset(plan: Plan) -> Split:
     return Split(dataset, parts, labels, class_names)
 
 
-def partition(**options: Any) -> Split:
+def partition(**options: Unpack[SplitOptions]) -> Split:
     """Split a data set over clients without training anything.
 
     Args:
-        options: the fields of `Plan` that concern data and partition, such as ``dataset``,
-            ``clients``, ``partition``, ``partition_param``, ``distribution``, ``min_samples``,
-            ``sample_size`` and ``seed``.
+        options: the fields of `Plan` that concern data and partition: ``dataset``, ``clients``,
+            ``partition``, ``partition_param``, ``distribution`` (a mapping, or a JSON file),
+            ``min_samples``, ``sample_size``, ``seed``, … Those of a whole plan are taken too, and
+            give the split which that plan trains on.
 
     Raises:
         InputError: an option is unknown or impossible, or the data cannot be split as asked.
@@ -121,4 +124,4 @@ def partition(**options: Any) -> Split:
         >>> split.client_ids
         ('client_1', 'client_2', 'client_3')
     """
-    return split_dataset(make_plan(options))
+    return split_dataset(read_plan(None, options))

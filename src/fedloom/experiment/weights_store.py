@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from fedloom.files import output_errors
 __all__ = ["WeightsStore", "name_client_file"]
 
 _NUMBERED = re.compile(r"client_([1-9][0-9]*)")
+_ROUND = re.compile(r"(\.?)round_([0-9]{4,})")
 
 
 def name_client_file(client_id: str) -> str:
@@ -76,12 +78,16 @@ class WeightsStore:
         return self._path / f"round_{round_number:04d}"
 
     def remove_after(self, round_number: int) -> None:
-        """Remove rounds after this one, and unfinished ones."""
-        for folder in self._path.glob("*round_*"):
-            number = int(folder.name.rpartition("_")[2])
-            if number > round_number or folder.name.startswith("."):
+        """Remove the folders of rounds after this one, and unfinished ones."""
+        for folder in list(self._path.iterdir()) if self._path.is_dir() else ():
+            found = _ROUND.fullmatch(folder.name)
+            if found and (found[1] or int(found[2]) > round_number):
                 with output_errors(folder):
                     shutil.rmtree(folder)
+
+    def remove_unfinished(self, round_number: int) -> None:
+        """Make room again after a round that could not be written."""
+        shutil.rmtree(self._unfinished(round_number), ignore_errors=True)
 
     def read(self, round_number: int, client_id: str | None = None) -> Weights:
         """Return the global weights after a round, or those a client ended it with.
@@ -97,9 +103,9 @@ class WeightsStore:
                 "take part, or the run kept fewer (weights=all|global|none)"
             )
         try:
-            with np.load(path) as arrays:
+            with path.open("rb") as file, np.load(file) as arrays:
                 return [arrays[str(i)] for i in range(len(arrays.files))]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, BadZipFile) as error:
             raise DataError(f"weights {path} cannot be read: {error}") from error
 
     def _unfinished(self, round_number: int) -> Path:

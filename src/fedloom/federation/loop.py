@@ -8,12 +8,8 @@ after each round, with all that is needed to write records and to go on from the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from fedloom.errors import RunFailedError
 from fedloom.federation.algorithm import Algorithm
 from fedloom.federation.devices import DeviceModel, DeviceRound
 from fedloom.federation.fleet import (
@@ -26,10 +22,9 @@ from fedloom.federation.fleet import (
     Reply,
     WeightsSink,
 )
-from fedloom.federation.reduce import mean_by_examples
 from fedloom.federation.select import choose_cohort, draw_dropouts
+from fedloom.federation.server_step import LoopState, Server, begin
 from fedloom.federation.weights import Weights, count_bytes, measure_norm
-from fedloom.randomness import derive_generator
 
 __all__ = ["LoopSettings", "LoopState", "RoundOutcome", "begin", "run_rounds"]
 
@@ -60,23 +55,6 @@ class LoopSettings:
     devices: DeviceModel | None = None
     local_evaluation: LocalEvaluation = LocalEvaluation.FULL
     deadline_s: float | None = None
-
-
-@dataclass(frozen=True)
-class LoopState:
-    """What goes from round to round, a pytree beside the round's number.
-
-    Attributes:
-        round: the last finished round; 0 before the first.
-        weights: the global weights.
-        server: the server optimizer's state.
-        shared: what the objective sends to every client.
-    """
-
-    round: int
-    weights: Weights
-    server: Any
-    shared: Any
 
 
 @dataclass(frozen=True)
@@ -115,17 +93,6 @@ class _Attendance:
     devices: DeviceRound | None = None
 
 
-def begin(algorithm: Algorithm, weights: Weights, trainable_indices: Sequence[int]) -> LoopState:
-    """Return the state before the first round."""
-    trained = [weights[i] for i in trainable_indices]
-    return LoopState(
-        round=0,
-        weights=weights,
-        server=algorithm.server.init(trained),
-        shared=algorithm.objective.init_shared(trained),
-    )
-
-
 def run_rounds(
     state: LoopState,
     *,
@@ -148,8 +115,10 @@ def run_rounds(
     Raises:
         RunFailedError: the server step gave weights that are not finite.
     """
+    sizes = [client.num_examples for client in fleet.clients()]
+    server = Server(algorithm, sizes, settings.trainable_indices, settings.cohort, settings.seed)
     for number in range(state.round + 1, settings.rounds + 1):
-        outcome = _run_round(number, state, algorithm, fleet, settings, clock, sink_for(number))
+        outcome = _run_round(number, state, server, fleet, settings, clock, sink_for(number))
         state = outcome.state
         yield outcome
 
@@ -157,13 +126,14 @@ def run_rounds(
 def _run_round(
     number: int,
     state: LoopState,
-    algorithm: Algorithm,
+    server: Server,
     fleet: Fleet,
     settings: LoopSettings,
     clock: Callable[[], float],
     sink: WeightsSink | None,
 ) -> RoundOutcome:
     began = clock()
+    algorithm = server.algorithm
     clients = len(fleet.clients())
     poisson = algorithm.poisson_sampling
     cohort = choose_cohort(settings.seed, number, clients, settings.cohort, poisson=poisson)
@@ -179,7 +149,7 @@ def _run_round(
         deadline_s=settings.deadline_s,
     )
     reply = fleet.train(order, algorithm.reducer)
-    moved = _step_server(number, state, algorithm, reply, fleet, settings)
+    moved = server.step(number, state, reply)
     trained = clock()
     evaluation = fleet.evaluate(moved.weights)
     evaluated = clock()
@@ -220,52 +190,6 @@ def _take_attendance(
             elif devices.straggler[position]:
                 absent.setdefault(client, Failure.STRAGGLER)
     return _Attendance([c for c in cohort if c not in absent], absent, devices)
-
-
-def _step_server(
-    number: int,
-    state: LoopState,
-    algorithm: Algorithm,
-    reply: Reply,
-    fleet: Fleet,
-    settings: LoopSettings,
-) -> LoopState:
-    """Turn the reducer's state into new global weights."""
-    accepted = [r.client for r in reply.results if r.failure is None]
-    if not accepted and algorithm.privacy is None:
-        return replace(state, round=number)
-    aggregate = [np.asarray(a) for a in algorithm.reducer.finish(reply.state)]
-    if algorithm.privacy is not None:
-        noise = derive_generator(settings.seed, "privacy noise", number)
-        aggregate = algorithm.privacy.add_noise(aggregate, noise, settings.cohort)
-    weights, server = _apply(state, aggregate, algorithm, settings.trainable_indices)
-    if not all(np.isfinite(w).all() for w in weights):
-        raise RunFailedError(
-            f"round {number}: the global weights are no longer finite; "
-            "lower learning_rate or server_learning_rate"
-        )
-    shared = state.shared
-    if algorithm.objective.stateful and accepted:
-        sizes = [client.num_examples for client in fleet.clients()]
-        fraction = sum(sizes[c] for c in accepted) / sum(sizes)
-        drift = mean_by_examples().finish(reply.drift)
-        shared = algorithm.objective.finish_round(state.shared, drift, fraction)
-    return LoopState(number, weights, server, shared)
-
-
-def _apply(
-    state: LoopState, aggregate: Weights, algorithm: Algorithm, trainable_indices: Sequence[int]
-) -> tuple[Weights, Any]:
-    import optax
-
-    trained = [state.weights[i] for i in trainable_indices]
-    gradient = [-aggregate[i] for i in trainable_indices]
-    updates, server = algorithm.server.update(gradient, state.server, trained)
-    stepped = optax.apply_updates(trained, updates)
-    moved = [np.asarray(w + d, w.dtype) for w, d in zip(state.weights, aggregate, strict=True)]
-    for index, array in zip(trainable_indices, stepped, strict=True):
-        moved[index] = np.asarray(array, moved[index].dtype)
-    return moved, server
 
 
 def _gather_results(

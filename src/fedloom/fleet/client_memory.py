@@ -22,16 +22,16 @@ class ClientMemory:
     """
 
     def __init__(self, initial: Weights) -> None:
-        self._initial = [np.asarray(a) for a in initial]
+        self.initial = [np.asarray(a) for a in initial]
         self._states: dict[int, Weights] = {}
 
     def __bool__(self) -> bool:
         """Whether there is anything to remember."""
-        return bool(self._initial)
+        return bool(self.initial)
 
     def recall(self, client: int) -> Weights:
         """Return the state of a client."""
-        return self._states.get(client, self._initial)
+        return self._states.get(client, self.initial)
 
     def remember(self, client: int, state: Weights) -> None:
         """Replace the state of a client."""

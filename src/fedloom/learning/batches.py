@@ -101,7 +101,7 @@ def build_batches(
     sizes = lists.sizes[chosen]
     per_epoch = -(-sizes // batch_size)
     lengths = per_epoch * epochs
-    first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
+    first = np.cumsum(lengths) - lengths
     owner = np.repeat(np.arange(len(chosen)), sizes)
     position = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     held = lists.rows[lists.offsets[chosen][owner] + position]

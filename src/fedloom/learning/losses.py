@@ -26,14 +26,29 @@ class OutputKind(StrEnum):
 
 
 def read_output_kind(model: keras.Model, task: Task) -> OutputKind:
-    """Tell from the last layer whether a classifier gives logits or probabilities."""
+    """Tell from the last operation whether a classifier gives logits or probabilities.
+
+    Where a model's own code computes the outputs, its last layer is what tells.
+    """
     if task is Task.REGRESSION:
         return OutputKind.VALUE
-    last = model.layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return OutputKind.PROBABILITIES
-    name = getattr(getattr(last, "activation", None), "__name__", "")
-    return OutputKind.PROBABILITIES if name in {"softmax", "sigmoid"} else OutputKind.LOGITS
+    last = _last_operation(model)
+    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    named = {type(last).__name__.casefold(), activation}
+    return OutputKind.PROBABILITIES if named & {"softmax", "sigmoid"} else OutputKind.LOGITS
+
+
+def _last_operation(model: keras.Model) -> Any:
+    """Return what gives the outputs, also where the last layer is a model itself."""
+    last: Any = model
+    while isinstance(last, keras.Model):
+        if getattr(last, "outputs", None):
+            last = last.outputs[0]._keras_history.operation
+        elif last.layers:
+            last = last.layers[-1]
+        else:
+            return last
+    return last
 
 
 def row_losses(kind: OutputKind, outputs: Any, labels: Any) -> Any:

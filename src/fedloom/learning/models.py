@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from fedloom.errors import ModelError
+from fedloom.learning.describe import describe_error
 from fedloom.learning.model_names import MODEL_NAMES, is_user_model
 from fedloom.learning.user_model import load_user_model
 from fedloom.naming import match_name
@@ -38,7 +39,8 @@ def build_model(
         feature_shape: shape of one row, such as (28, 28, 1).
         outputs: width of the last layer; built-in models give logits, or one number.
         hidden: widths of the hidden dense layers; None takes the model's own default.
-        seed: determines the initial weights, and nothing else: global generators are restored.
+        seed: determines the initial weights, and nothing else: Python's and NumPy's global
+            generators are restored.
 
     Raises:
         UnknownNameError: no model has that name.
@@ -104,26 +106,24 @@ def _stack(shape: tuple[int, ...], layers: list[Any], outputs: int) -> keras.Mod
 
 
 def _check_fit(name: str, model: keras.Model, shape: tuple[int, ...], outputs: int) -> None:
-    given = model.output_shape
-    if not isinstance(given, tuple) or given[-1] != outputs or len(given) != 2:
+    """Call the model on symbolic rows, which also builds one that was not built yet."""
+    try:
+        given = model(keras.Input(shape))
+    except Exception as error:  # Keras and layers of the user's raise many kinds
         raise ModelError(
-            f"model {name!r} gives outputs of shape {given}; this data set needs (rows, {outputs})"
-        )
-    if tuple(model.input_shape[1:]) != shape and None not in model.input_shape[1:]:
-        raise ModelError(
-            f"model {name!r} takes rows of shape {tuple(model.input_shape[1:])}; "
-            f"this data set has {shape}"
-        )
+            f"model {name!r} does not take rows of shape {shape}: {describe_error(error)}"
+        ) from error
+    found = getattr(given, "shape", None)
+    if not isinstance(found, tuple) or len(found) != 2 or found[-1] != outputs:
+        what = "several outputs" if found is None else f"outputs of shape {found}"
+        raise ModelError(f"model {name!r} gives {what}; this data set needs (rows, {outputs})")
     if not model.trainable_variables:
         raise ModelError(f"model {name!r} has no trainable weights")
 
 
 @contextmanager
 def _seeded_globals(seed: int) -> Iterator[None]:
-    """Seed the generators that Keras initialisers draw from, and restore them afterwards.
-
-    The model is built on the host's processor: a GPU gains nothing here.
-    """
+    """Seed the generators that Keras initialisers draw from, and restore Python's and NumPy's."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         keras.utils.set_random_seed(seed)

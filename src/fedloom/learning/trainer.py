@@ -23,6 +23,8 @@ from fedloom.learning.functional import FunctionalModel, Variables
 from fedloom.learning.local_training import LocalTraining
 from fedloom.learning.losses import read_output_kind, row_hits, row_losses
 from fedloom.learning.optimizers import build_optimizer
+from fedloom.learning.rewrite import rewrite_for_loops
+from fedloom.learning.scored_rows import ScoredRows, arrange_test_rows
 from fedloom.randomness import derive_seed
 
 __all__ = ["EvaluationSums", "KerasTrainer", "LocalState", "noise_key"]
@@ -79,6 +81,7 @@ class KerasTrainer:
         self._kind = read_output_kind(model, dataset.task)
         self._optimizer = build_optimizer(settings.optimizer, settings.learning_rate)
         self._fast_loops = fast_loops
+        self._variances: dict[int, float] = {}
 
     @property
     def initial_weights(self) -> Weights:
@@ -89,6 +92,11 @@ class KerasTrainer:
     def trainable_indices(self) -> tuple[int, ...]:
         """Positions of the trainable arrays among the weights."""
         return self.functional.trainable_indices
+
+    @cached_property
+    def test_rows(self) -> ScoredRows:
+        """The test part in the order in which weights are scored on it."""
+        return arrange_test_rows(self.dataset, EVALUATION_BATCH)
 
     def begin(self, weights: Weights, key: Any) -> LocalState:
         """Return the state in which a client starts a round."""
@@ -144,23 +152,30 @@ class KerasTrainer:
         """Sum loss and hits over the first `count` rows of a batch of `EVALUATION_BATCH`."""
         variables = self.functional.unpack(weights, jnp.zeros(2, jnp.uint32))
         outputs, _, _ = self._score_forward(variables, rows)
-        counted = (jnp.arange(labels.shape[0]) < count).astype(jnp.float32)
+        # Not by multiplication: rows of zeros that fill the last batch may well give NaN.
+        counted = jnp.arange(labels.shape[0]) < count
         return EvaluationSums(
-            (row_losses(self._kind, outputs, labels) * counted).sum(),
-            (row_hits(self._kind, outputs, labels) * counted).sum(),
+            jnp.where(counted, row_losses(self._kind, outputs, labels), 0).sum(),
+            jnp.where(counted, row_hits(self._kind, outputs, labels), 0).sum(),
         )
 
     def summarise(self, sums: EvaluationSums, row_count: int) -> Evaluation:
-        """Turn sums over test rows into a mean loss and a score.
+        """Turn sums over the first `row_count` of `test_rows` into a mean loss and a score.
 
-        The score is the accuracy, or R² = 1 - squared errors / squares about the mean.
+        The score is the accuracy, or R² = 1 - squared errors / squares about the mean; 0 where
+        all labels are equal.
         """
         loss = float(sums.loss) / row_count
         if self.dataset.task is Task.CLASSIFICATION:
             return Evaluation(loss, float(sums.hits) / row_count)
-        labels = self.dataset.test_labels[:row_count].astype(np.float64)
-        variance = float(labels.var())
+        variance = self._label_variance(row_count)
         return Evaluation(loss, 1.0 - loss / variance if variance > 0 else 0.0)
+
+    def _label_variance(self, row_count: int) -> float:
+        if row_count not in self._variances:
+            labels = self.test_rows.labels[:row_count].astype(np.float64)
+            self._variances[row_count] = float(labels.var())
+        return self._variances[row_count]
 
     @cached_property
     def _train_forward(self) -> Any:
@@ -176,9 +191,8 @@ class KerasTrainer:
 
         if not self._fast_loops:
             return forward
-        from fedloom.learning.rewrite import rewrite_for_loops
-
-        shape = (rows, *self.dataset.feature_shape)
-        key = jnp.zeros(2, jnp.uint32)
-        variables = self.functional.unpack([jnp.asarray(w) for w in self.initial_weights], key)
-        return rewrite_for_loops(forward, variables, jnp.zeros(shape, jnp.float32))
+        key = np.zeros(2, np.uint32)
+        variables = jax.eval_shape(self.functional.unpack, self.initial_weights, key)
+        shape: Any = (rows, *self.dataset.feature_shape)
+        batch = jax.eval_shape(lambda: jnp.zeros(shape, jnp.float32))
+        return rewrite_for_loops(forward, variables, batch)

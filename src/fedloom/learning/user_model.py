@@ -13,11 +13,15 @@ from typing import Any
 import keras
 
 from fedloom.errors import FedloomError, ModelError
+from fedloom.learning.describe import describe_error
 
 __all__ = ["load_user_model"]
 
 DEFAULT_FUNCTION = "build_model"
 """The function looked for in a Python file where none is named."""
+
+_WRONG = (Exception, SystemExit)
+"""What code of the user's may end with: anything but an interrupt."""
 
 
 def load_user_model(name: str, feature_shape: tuple[int, ...], outputs: int) -> keras.Model:
@@ -54,8 +58,8 @@ def _call(name: str, function: Any, offered: dict[str, Any]) -> Any:
         return function(**wanted)
     except FedloomError:
         raise
-    except Exception as error:  # code of the user's may raise anything
-        raise ModelError(f"model {name!r} raised {type(error).__name__}: {error}") from error
+    except _WRONG as error:
+        raise ModelError(f"model {name!r} raised {describe_error(error)}") from error
 
 
 def _load_saved(path: Path) -> Any:
@@ -64,8 +68,9 @@ def _load_saved(path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=True)
     except Exception as error:  # Keras raises many kinds for a broken file
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else ""
-        raise ModelError(f"model file {path} cannot be read by Keras: {first_line}") from error
+        raise ModelError(
+            f"model file {path} cannot be read by Keras: {describe_error(error)}"
+        ) from error
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -77,8 +82,8 @@ def _import_file(path: Path) -> ModuleType:
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # code of the user's may raise anything
-        raise ModelError(f"model file {path} raised {type(error).__name__}: {error}") from error
+    except _WRONG as error:
+        raise ModelError(f"model file {path} raised {describe_error(error)}") from error
     return module
 
 
@@ -87,9 +92,9 @@ def _import_module(name: str) -> ModuleType:
     sys.path.insert(0, here)
     try:
         return import_module(name)
-    except Exception as error:  # code of the user's may raise anything
+    except _WRONG as error:
         raise ModelError(
-            f"model module {name!r} cannot be imported: {type(error).__name__}: {error}"
+            f"model module {name!r} cannot be imported: {describe_error(error)}"
         ) from error
     finally:
         sys.path.remove(here)

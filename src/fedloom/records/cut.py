@@ -39,7 +39,9 @@ def _decode(row: bytes) -> list[str]:
         return []
 
 
-def cut_after(path: Path, columns: Sequence[str], last_round: int) -> None:
+def cut_after(
+    path: Path, columns: Sequence[str], last_round: int, *, reach: int | None = None
+) -> None:
     """Cut a torn last row and every row of a round after `last_round` off a table.
 
     Rounds stand in the file in the order they were written, so one shortening of the file does it:
@@ -49,17 +51,20 @@ def cut_after(path: Path, columns: Sequence[str], last_round: int) -> None:
         path: the table; it may be missing when no round is to be kept.
         columns: the header it must have; a torn header is cut too.
         last_round: the last round to keep; 0 keeps the header alone.
+        reach: the round it must have rows of, where the ones after that have none; `last_round` if
+            not given.
 
     Raises:
-        OutputError: the table has other columns, is damaged, or ends before `last_round`.
+        OutputError: the table has other columns, is damaged, or ends too early.
     """
-    if not path.exists() and last_round == 0:
+    needed = last_round if reach is None else reach
+    if not path.exists() and needed == 0:
         return
     with output_errors(path):
         keep, reached = _measure(path, list(columns), last_round)
-        if reached < last_round:
+        if reached < needed:
             raise OutputError(
-                f"{path} ends after round {reached}, but the run got to round {last_round}: "
+                f"{path} ends after round {reached}, but the run got to round {needed}: "
                 "put the file back, or start again with --overwrite"
             )
         if keep == path.stat().st_size:

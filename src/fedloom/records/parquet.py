@@ -42,8 +42,11 @@ def sink_table(frame: pl.LazyFrame, path: Path) -> None:
             frame.sink_parquet(Path(file.name).absolute(), row_group_size=_ROWS_PER_GROUP)
         except pl.exceptions.ComputeError as error:
             reason = str(error).strip().splitlines()[0]
-            kind = OutputError if "space left" in reason else DataError
-            raise kind(f"cannot write {path}: {reason}") from error
+            if "space left" in reason or "transport error" in reason:  # of the file's last page
+                raise OutputError(
+                    f"cannot write {path}: No space left on device, or a failing one ({reason})"
+                ) from error
+            raise DataError(f"cannot write {path}: {reason}") from error
 
 
 def write_table(csv_path: Path, path: Path, table: Table) -> None:

@@ -58,13 +58,13 @@ class RecordWriter:
             raise ValueError(f"{client_csv} holds Fedloom's own columns: choose another name")
 
     def append(self, clients: Sequence[ClientRecord], round: RoundRecord) -> None:  # noqa: A002
-        """Write one finished round: its clients, at least one, and the round itself.
+        """Write one finished round: its clients, and the round itself.
+
+        Nobody may have been chosen, as with Poisson sampling; the round's row tells so.
 
         Raises:
             OutputError: a table cannot be written or the disk is full; it ends where it ended.
         """
-        if not clients:
-            raise ValueError(f"round {round.round} has no client: a round has at least one")
         full = encode_records(clients)
         _append(self._full_csv, _CLIENT_COLUMNS, full)
         if self._columns is Columns.MLAAS:
@@ -87,13 +87,14 @@ class RecordWriter:
         for name in (CLIENTS, ROUNDS):
             with output_errors(self._round_csv):
                 self._round_csv.with_name(f"{name}.parquet").unlink(missing_ok=True)
-        cut_after(self._full_csv, _CLIENT_COLUMNS, round)
+        cut_after(self._round_csv, _ROUND_COLUMNS, round)
+        last = self._last_with_clients()
+        cut_after(self._full_csv, _CLIENT_COLUMNS, round, reach=last)
         if self._columns is Columns.MLAAS:
-            cut_after(self._client_csv, MLAAS_COLUMNS, round)
+            cut_after(self._client_csv, MLAAS_COLUMNS, round, reach=last)
             self._recall_reliability()
         elif not self._is_full(self._client_csv):
-            cut_after(self._client_csv, _CLIENT_COLUMNS, round)
-        cut_after(self._round_csv, _ROUND_COLUMNS, round)
+            cut_after(self._client_csv, _CLIENT_COLUMNS, round, reach=last)
 
     def write_parquet(self, folder: Path) -> None:
         """Write both tables as ``clients.parquet`` and ``rounds.parquet``, always in full.
@@ -110,6 +111,12 @@ class RecordWriter:
 
     def _is_full(self, path: Path) -> bool:
         return path.absolute() == self._full_csv.absolute()
+
+    def _last_with_clients(self) -> int:
+        """Return the last round of the table of rounds that has rows in the tables of clients."""
+        number, size = map(_ROUND_COLUMNS.index, ("round", "cohort_size"))
+        rows = list(finished_rows(self._round_csv))[1:] if self._round_csv.exists() else []
+        return max((int(cells[number]) for _, cells in rows if cells[size] != "0"), default=0)
 
     def _recall_reliability(self) -> None:
         """Count again what the kept rounds say about each client."""
@@ -135,6 +142,8 @@ def _append(path: Path, columns: Sequence[str], rows: Sequence[str]) -> None:
                 os.fsync(file.fileno())
             except BaseException:
                 file.truncate(before)
+                if not before:
+                    path.unlink()
                 raise
 
 

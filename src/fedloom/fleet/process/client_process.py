@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from socket import socketpair
-from threading import Lock
+from threading import TIMEOUT_MAX, Timer
 from time import monotonic
-from typing import Any
 
 from fedloom.fleet.process.messages import Done, Failed, Train, Welcome
 
 __all__ = ["ClientGone", "ClientHandle", "ClientLate"]
+
+_LOGGER = logging.getLogger(__name__)
 
 _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 """Two threads in each of several processes on few cores cost many times what they gain."""
 
 _LOOK_SECONDS = 0.5
 """How often a wait looks whether the process is still alive."""
+
+_END_SECONDS = 30.0
+"""How long the system may take to end a killed process."""
 
 
 class ClientGone(Exception):  # noqa: N818 - an outcome that the fleet turns into a failure
@@ -40,61 +48,82 @@ class ClientHandle:
     """
 
     def __init__(self, welcome: Welcome, log: Path) -> None:
-        ours, theirs = socketpair()
         self._log = log
-        flags = f"{os.environ.get('XLA_FLAGS', '')} {_ONE_THREAD}".strip()
-        command = [sys.executable, "-m", "fedloom.fleet.process.worker", str(theirs.fileno())]
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
-                start_new_session=True,  # an interrupt of the terminal is for the fleet alone
-            )
-        theirs.close()
-        self._pipe = Connection(ours.detach())
-        self._lock = Lock()
-        self._say(welcome)
+        self._welcome: Welcome | None = welcome
+        self._late = False
+        ours, theirs = socketpair()
+        with theirs, ours, log.open("wb") as output:
+            self._process = _start(theirs.fileno(), output.fileno())
+            self._pipe = Connection(ours.detach())
 
-    def train(self, order: Train, timeout_s: float | None) -> Done | Failed:
-        """Send an order and wait for the answer.
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def train(self, order: Train, until: float) -> Done | Failed:
+        """Send an order and wait for the answer; only one thread may do so at a time.
+
+        Args:
+            order: what to train.
+            until: `time.monotonic` at which the process is killed if it has not answered.
 
         Raises:
             ClientGone: the process ended.
-            ClientLate: `timeout_s` passed.
+            ClientLate: `until` passed.
         """
-        with self._lock:
-            self._say(order)
-            self._wait(None if timeout_s is None else monotonic() + timeout_s)
-            try:
-                answer: Done | Failed = self._pipe.recv()
-            except (EOFError, OSError) as error:
-                raise ClientGone(self._describe_end()) from error
-            return answer
-
-    def stop(self) -> None:
-        """End the process, if need be by force; may be called twice and from any thread."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait(timeout=30)
-        if not self._lock.locked():
-            self._pipe.close()
-
-    def _say(self, message: Any) -> None:
         try:
-            self._pipe.send(message)
-        except OSError as error:
+            with self._killed_at(until):
+                return self._ask(order)
+        except (EOFError, OSError) as error:
+            if self._late:
+                raise ClientLate from error
             raise ClientGone(self._describe_end()) from error
 
-    def _wait(self, until: float | None) -> None:
+    def kill(self) -> None:
+        """End the process and what it has started; from any thread, also while it trains."""
+        if not self.alive:
+            return
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=_END_SECONDS)
+        except ProcessLookupError:
+            return  # it ended between the look and the kill
+        except subprocess.TimeoutExpired:
+            _LOGGER.warning("process %d does not end", self._process.pid)
+
+    def close(self) -> None:
+        """End the process and the pipe; only where no other thread uses it."""
+        self.kill()
+        self._pipe.close()
+
+    def _ask(self, order: Train) -> Done | Failed:
+        if self._welcome is not None:
+            self._pipe.send(self._welcome)
+            self._welcome = None
+        self._pipe.send(order)
         while not self._pipe.poll(_LOOK_SECONDS):
-            if until is not None and monotonic() > until:
-                raise ClientLate
-            if self._process.poll() is not None and not self._pipe.poll(0):
-                raise ClientGone(self._describe_end())
+            # Without a look: another process that the client started may hold the pipe open.
+            if not self.alive and not self._pipe.poll(0):
+                raise EOFError
+        answer: Done | Failed = self._pipe.recv()
+        return answer
+
+    @contextmanager
+    def _killed_at(self, until: float) -> Iterator[None]:
+        """Kill the process at a time: this ends every wait for it, also a blocked send."""
+
+        def expire() -> None:
+            self._late = True
+            self.kill()
+
+        timer = Timer(min(max(0.0, until - monotonic()), TIMEOUT_MAX), expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     def _describe_end(self) -> str:
         """Say how the process ended, with the last line it wrote."""
@@ -104,4 +133,17 @@ class ClientHandle:
             return "its process closed the pipe"
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         lines = self._log.read_text("utf-8", errors="replace").strip().splitlines()
-        return f"its process {how}" + (f": {lines[-1]}" if lines else "")
+        return f"its process {how}" + (f": {lines[-1].strip()}" if lines else "")
+
+
+def _start(pipe: int, output: int) -> subprocess.Popen[bytes]:
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {_ONE_THREAD}".strip()
+    return subprocess.Popen(
+        [sys.executable, "-m", "fedloom.fleet.process.worker", str(pipe)],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=[pipe],
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        start_new_session=True,  # an interrupt of the terminal is for the fleet alone
+    )

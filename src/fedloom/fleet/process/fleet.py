@@ -6,13 +6,14 @@ clients that may crash. A process keeps its model and its compiled step between 
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Event, Lock
-from time import perf_counter
+from threading import Event
+from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,15 @@ from fedloom.fleet.client_memory import ClientMemory
 from fedloom.fleet.cores import count_cores
 from fedloom.fleet.process.client_process import ClientGone, ClientHandle, ClientLate
 from fedloom.fleet.process.messages import Done, Failed, SharedData, Train, Welcome
+from fedloom.fleet.process.pool import ProcessPool
+from fedloom.fleet.process.scorer import Scorer
+from fedloom.fleet.verdict import judge
 from fedloom.learning.local_training import LocalTraining
 from fedloom.learning.trainer import KerasTrainer
 
 __all__ = ["ProcessFleet"]
 
-MOST_ALIVE = 16
-"""Processes kept between rounds; each holds a framework in memory, about 300 MB."""
+_TOO_LATE = "it did not answer before the round was ended"
 
 
 class ProcessFleet:
@@ -58,15 +61,14 @@ class ProcessFleet:
         self._trainer, self._training, self._rows = trainer, training, list(rows)
         named = zip(client_ids, rows, strict=True)
         self._clients = [Client(i, name, len(held)) for i, (name, held) in enumerate(named)]
-        trained = [trainer.initial_weights[i] for i in trainer.trainable_indices]
+        weights = trainer.initial_weights
+        trained = [weights[i] for i in trainer.trainable_indices]
         self._memory = ClientMemory(trainer.objective.init_client(trained))
         self._keeper = TemporaryDirectory(prefix="fedloom-processes-")
         self._data = SharedData.write(trainer.dataset, Path(self._keeper.name))
-        self._alive: OrderedDict[int, ClientHandle] = OrderedDict()
-        self._lock = Lock()
-        self._cancelled = Event()
+        self._pool = ProcessPool(self._start_process)
+        self._stop = Event()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="client")
-        self._score: Any = None
 
     def clients(self) -> Sequence[Client]:
         """Return all clients, in the order of their indices."""
@@ -74,9 +76,12 @@ class ProcessFleet:
 
     def train(self, order: Order, reducer: Reducer) -> Reply:
         """Let the cohort train, `workers` at a time; see `Fleet.train`."""
-        self._cancelled.clear()
+        stop = self._stop = Event()
+        until = inf if order.deadline_s is None else monotonic() + order.deadline_s
         start = [np.asarray(w) for w in order.weights]
-        waiting = {c: self._threads.submit(self._train_one, c, order) for c in order.cohort}
+        waiting = {
+            c: self._threads.submit(self._train_one, c, order, until, stop) for c in order.cohort
+        }
         state, drift_mean, drift = reducer.init(start), mean_by_examples(), None
         results, store_seconds = [], 0.0
         try:
@@ -108,27 +113,17 @@ class ProcessFleet:
 
     def evaluate(self, weights: Weights) -> Evaluation:
         """Score weights on the whole test part, in this process."""
-        if self._score is None:
-            from fedloom.fleet.process.worker import score_weights
-
-            self._score = score_weights(self._trainer)
-        evaluation: Evaluation = self._score(weights)
-        return evaluation
+        return self._scorer.score(weights, self._trainer.test_rows.row_count)
 
     def cancel(self) -> None:
         """Kill the processes, so that a running `train` returns; they are started anew later."""
-        self._cancelled.set()
-        with self._lock:
-            handles = list(self._alive.values())
-            self._alive.clear()
-        for handle in handles:
-            handle.stop()
+        self._stop.set()
+        self._pool.kill()
 
     def close(self) -> None:
         """End all processes and threads and remove the shared files."""
         self.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self.cancel()
         self._keeper.cleanup()
 
     def save(self) -> dict[str, Any]:
@@ -139,10 +134,13 @@ class ProcessFleet:
         """Take back what `save` returned."""
         self._memory.load(state)
 
-    def _train_one(self, client: int, order: Order) -> Done | Failed:
-        if self._cancelled.is_set():
+    @cached_property
+    def _scorer(self) -> Scorer:
+        return Scorer(self._trainer)
+
+    def _train_one(self, client: int, order: Order, until: float, stop: Event) -> Done | Failed:
+        if monotonic() >= until:
             raise ClientLate
-        handle = self._take_handle(client)
         message = Train(
             round=order.round,
             weights=[np.asarray(w) for w in order.weights],
@@ -152,33 +150,21 @@ class ProcessFleet:
             local_evaluation=order.local_evaluation,
         )
         try:
-            answer = handle.train(message, order.deadline_s)
-        except (ClientGone, ClientLate):
-            handle.stop()
-            if self._cancelled.is_set():
+            # A cancel after the look finds the process among those that are lent, and kills it.
+            with self._pool.borrow(client) as handle:
+                if stop.is_set():
+                    raise ClientLate
+                return handle.train(message, until)
+        except ClientGone:
+            if stop.is_set():
                 raise ClientLate from None
             raise
-        self._return_handle(client, handle)
-        return answer
 
-    def _take_handle(self, client: int) -> ClientHandle:
-        """Return the client's process; it is not counted as idle until it is returned."""
-        with self._lock:
-            handle = self._alive.pop(client, None)
-        if handle is not None:
-            return handle
+    def _start_process(self, client: int) -> ClientHandle:
         welcome = Welcome(
             client, self._rows[client], self._data, self._training, self._trainer.objective
         )
         return ClientHandle(welcome, Path(self._keeper.name) / f"client_{client}.log")
-
-    def _return_handle(self, client: int, handle: ClientHandle) -> None:
-        """Keep a process for the next round; the one unused for longest may have to go."""
-        with self._lock:
-            self._alive[client] = handle
-            surplus = self._alive.popitem(last=False)[1] if len(self._alive) > MOST_ALIVE else None
-        if surplus is not None:
-            surplus.stop()
 
     def _judge(
         self, client: int, future: Future[Done | Failed], start: Weights
@@ -189,28 +175,26 @@ class ProcessFleet:
         except ClientGone as error:
             return ClientResult(client, Failure.LOST, str(error)), None
         except ClientLate:
-            return ClientResult(client, Failure.TIMEOUT, "it did not answer in time"), None
+            return ClientResult(client, Failure.TIMEOUT, _TOO_LATE), None
         if isinstance(answer, Failed):
             return ClientResult(client, Failure.ERROR, answer.reason), None
         fault = find_fault(answer.weights, start)
-        if fault is not None:
-            kind = Failure.DIVERGED if fault.endswith("not finite") else Failure.REJECTED
-            return ClientResult(client, kind, fault), None
-        return _accept(client, answer, start), answer
+        if fault is not None and not fault.endswith("not finite"):
+            return ClientResult(client, Failure.REJECTED, fault), None
+        result = _measure(client, answer, start)
+        return result, answer if result.failure is None else None
 
 
-def _accept(client: int, answer: Done, start: Weights) -> ClientResult:
-    moved = [new - old for new, old in zip(answer.weights, start, strict=True)]
-    return ClientResult(
+def _measure(client: int, answer: Done, start: Weights) -> ClientResult:
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged client's values may overflow
+        norm = measure_norm([new - old for new, old in zip(answer.weights, start, strict=True)])
+    measured = ClientResult(
         client=client,
-        train_loss=answer.train_loss,
-        divergence=float(measure_norm(moved)),
-        local_loss=answer.local_loss,
-        local_score=answer.local_score,
         train_seconds=answer.train_seconds,
         evaluate_seconds=answer.evaluate_seconds,
         cpu_seconds=answer.cpu_seconds,
     )
+    return judge(measured, loss=answer.train_loss, norm=float(norm), scored=answer.scored)
 
 
 def _store(order: Order, client: int, weights: Weights) -> float:

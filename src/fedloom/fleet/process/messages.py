@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedloom.data.dataset import Dataset, Task
-from fedloom.federation.fleet import LocalEvaluation
+from fedloom.federation.fleet import Evaluation, LocalEvaluation
 from fedloom.federation.objective import Objective
 from fedloom.federation.weights import Weights
 from fedloom.learning.local_training import LocalTraining
@@ -82,7 +82,18 @@ class Train:
 
 @dataclass(frozen=True)
 class Done:
-    """The answer to `Train`; fields as in `fedloom.federation.fleet.ClientResult`."""
+    """The answer to `Train`.
+
+    Attributes:
+        weights: what it ended the round with.
+        client_state: what the objective remembers of it from now on.
+        drift: what the objective returns to the server.
+        train_loss: as the other fields, see `fedloom.federation.fleet.ClientResult`.
+        train_seconds: wall time.
+        cpu_seconds: processor time.
+        evaluate_seconds: wall time, where its weights were scored.
+        scored: its weights on the test part, where they were scored.
+    """
 
     weights: Weights
     client_state: Any
@@ -91,8 +102,7 @@ class Done:
     train_seconds: float
     cpu_seconds: float
     evaluate_seconds: float | None = None
-    local_loss: float | None = None
-    local_score: float | None = None
+    scored: Evaluation | None = None
 
 
 @dataclass(frozen=True)

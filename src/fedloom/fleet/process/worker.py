@@ -18,12 +18,14 @@ import numpy as np
 
 from fedloom.federation.fleet import Evaluation, LocalEvaluation
 from fedloom.fleet.process.messages import Done, Failed, Train, Welcome
+from fedloom.fleet.process.scorer import Scorer
 from fedloom.learning import build_trainer
 from fedloom.learning.batches import RowLists, build_batches, shuffle_keys
-from fedloom.learning.scored_rows import arrange_test_rows, count_scored_rows
-from fedloom.learning.trainer import EVALUATION_BATCH, EvaluationSums, KerasTrainer, noise_key
+from fedloom.learning.describe import describe_error
+from fedloom.learning.scored_rows import count_scored_rows
+from fedloom.learning.trainer import noise_key
 
-__all__ = ["ClientProcess", "score_weights", "serve"]
+__all__ = ["ClientProcess", "serve"]
 
 
 class ClientProcess:
@@ -43,8 +45,8 @@ class ClientProcess:
         self._step = jax.jit(self._trainer.step)
 
     @cached_property
-    def _scorer(self) -> _Scorer:
-        return _Scorer(self._trainer)
+    def _scorer(self) -> Scorer:
+        return Scorer(self._trainer)
 
     def train(self, order: Train) -> Done:
         """Train for one round and score the weights it ends with."""
@@ -64,8 +66,7 @@ class ClientProcess:
             train_seconds=seconds,
             cpu_seconds=cpu,
             evaluate_seconds=None if scored is None else perf_counter() - scored_at,
-            local_loss=None if scored is None else scored.loss,
-            local_score=None if scored is None else scored.score,
+            scored=scored,
         )
 
     def _walk(self, order: Train, weights: Any) -> tuple[Any, float, int]:
@@ -103,42 +104,17 @@ class ClientProcess:
         return self._scorer.score(weights, rows) if rows else None
 
 
-class _Scorer:
-    """Scores weights on the test part, batch by batch."""
-
-    def __init__(self, trainer: KerasTrainer) -> None:
-        self._trainer = trainer
-        self._test = arrange_test_rows(trainer.dataset, EVALUATION_BATCH)
-        self._batch = jax.jit(trainer.score_batch)
-
-    def score(self, weights: Any, row_count: int) -> Evaluation:
-        total = EvaluationSums(0.0, 0.0)
-        for start in range(0, row_count, EVALUATION_BATCH):
-            rows = self._test.features[start : start + EVALUATION_BATCH]
-            labels = self._test.labels[start : start + EVALUATION_BATCH]
-            count = min(EVALUATION_BATCH, row_count - start)
-            sums = self._batch(weights, rows, labels, count)
-            total = EvaluationSums(total.loss + float(sums.loss), total.hits + float(sums.hits))
-        return self._trainer.summarise(total, row_count)
-
-
-def score_weights(trainer: KerasTrainer) -> Any:
-    """Return a function from weights to their `Evaluation` on the whole test part."""
-    scorer = _Scorer(trainer)
-    return lambda weights: scorer.score(weights, len(trainer.dataset.test_labels))
-
-
 def serve(pipe: Connection) -> None:
     """Do what comes through the pipe until the other side closes it."""
     try:
-        client = ClientProcess(pipe.recv())
+        welcome, client = pipe.recv(), None
         while True:
             order = pipe.recv()
             try:
+                client = client or ClientProcess(welcome)
                 answer: Done | Failed = client.train(order)
             except Exception as error:  # noqa: BLE001 - a user's model may raise anything
-                text = " ".join(str(error).split())
-                answer = Failed(f"{type(error).__name__}: {text}")
+                answer = Failed(describe_error(error))
             pipe.send(answer)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return

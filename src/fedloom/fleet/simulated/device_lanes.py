@@ -12,7 +12,9 @@ from fedloom.federation.fleet import Order
 from fedloom.federation.reduce import Reducer
 from fedloom.federation.weights import Weights
 from fedloom.fleet.client_memory import ClientMemory
-from fedloom.fleet.simulated.device_round import DeviceHome, DeviceRound, DeviceYield
+from fedloom.fleet.simulated.collector import DeviceYield
+from fedloom.fleet.simulated.device_home import DeviceHome
+from fedloom.fleet.simulated.device_round import DeviceRound
 from fedloom.fleet.simulated.programs import Programs
 from fedloom.fleet.simulated.round_table import Capacity
 from fedloom.learning.batches import RowLists
@@ -32,6 +34,7 @@ class DeviceLanes:
         programs: the compiled programs, shared by all devices.
         lists: the rows of all clients.
         memory: what the algorithm remembers of the clients; shared by all devices.
+        rows: features and labels of the training part.
         scored: the test part.
     """
 
@@ -43,10 +46,10 @@ class DeviceLanes:
         programs: Programs,
         lists: RowLists,
         memory: ClientMemory,
+        rows: tuple[Any, Any],
         scored: ScoredRows,
     ) -> None:
-        data = (trainer.dataset.train_features, trainer.dataset.train_labels)
-        features, labels = jax.device_put(data, device)
+        features, labels = jax.device_put(rows, device)
         test_features, test_labels = jax.device_put((scored.features, scored.labels), device)
         on_device = ScoredRows(test_features, test_labels, scored.row_count)
         self._home = DeviceHome(

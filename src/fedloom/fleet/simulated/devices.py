@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,20 +50,23 @@ def open_lanes(lanes: int | None = None, *, abreast: int | None = None) -> LaneL
     set before JAX starts; where the program has started it already, what is there is used.
 
     Args:
-        lanes: how many; None takes one per core, or `LANES_PER_GPU` per GPU.
+        lanes: how many; None takes one per core, or `LANES_PER_GPU` per GPU. GPUs get equally
+            many each, so there may be some more.
         abreast: lanes per device under ``vmap``; None takes 1 on a processor, all of them on GPUs.
 
     Raises:
-        InputError: fewer than one lane.
+        InputError: fewer than one lane, or a number that devices of `abreast` lanes cannot give.
     """
-    if lanes is not None and lanes < 1:
-        raise InputError(f"lanes must be at least 1, not {lanes}")
-    wanted = max(1, (lanes or count_cores()) // (abreast or 1))
+    for name, value in (("lanes", lanes), ("abreast", abreast)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}")
+    if lanes is not None and abreast is not None and lanes % abreast:
+        raise InputError(f"lanes={lanes}: a multiple of abreast={abreast} would be right")
+    wanted = lanes // (abreast or 1) if lanes else count_cores()
     _ask_for_host_devices(wanted)
     devices = jax.local_devices()
     if devices[0].platform != "cpu":
-        per_device = abreast or -(-(lanes or LANES_PER_GPU * len(devices)) // len(devices))
-        return LaneLayout(tuple(devices), per_device)
+        return _lay_out_gpus(devices, lanes, abreast)
     if len(devices) < wanted:
         _LOGGER.warning(
             "JAX had started with %d host device(s) before Fedloom: running %d lane(s), not %d",
@@ -71,6 +75,13 @@ def open_lanes(lanes: int | None = None, *, abreast: int | None = None) -> LaneL
             wanted * (abreast or 1),
         )
     return LaneLayout(tuple(devices[:wanted]), abreast or 1)
+
+
+def _lay_out_gpus(devices: Sequence[Any], lanes: int | None, abreast: int | None) -> LaneLayout:
+    if lanes is None:
+        return LaneLayout(tuple(devices), abreast or LANES_PER_GPU)
+    per_device = abreast or -(-lanes // len(devices))
+    return LaneLayout(tuple(devices[: -(-lanes // per_device)]), per_device)
 
 
 def _ask_for_host_devices(count: int) -> None:

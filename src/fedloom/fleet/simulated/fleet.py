@@ -8,7 +8,7 @@ and scores out. The lanes' reducer states are merged at the end, in the order of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import reduce
 from threading import Event
@@ -22,17 +22,20 @@ from fedloom.federation.fleet import Client, ClientResult, Evaluation, Order, Re
 from fedloom.federation.reduce import Reducer, mean_by_examples
 from fedloom.federation.weights import Weights
 from fedloom.fleet.client_memory import ClientMemory
+from fedloom.fleet.simulated.collector import DeviceYield
 from fedloom.fleet.simulated.device_lanes import DeviceLanes
-from fedloom.fleet.simulated.device_round import DeviceYield
 from fedloom.fleet.simulated.devices import LaneLayout, open_lanes
 from fedloom.fleet.simulated.packing import pack_abreast, pack_lanes
 from fedloom.fleet.simulated.programs import Programs
 from fedloom.fleet.simulated.round_table import Capacity
+from fedloom.fleet.simulated.shared_rows import align_array
 from fedloom.learning.batches import RowLists, count_batches
-from fedloom.learning.scored_rows import arrange_test_rows
 from fedloom.learning.trainer import EVALUATION_BATCH, EvaluationSums, KerasTrainer
 
 __all__ = ["SimulatedFleet"]
+
+STOP_SECONDS = 60.0
+"""How long a failed round waits for its other lanes; each ends after the call that it is in."""
 
 
 class SimulatedFleet:
@@ -60,11 +63,14 @@ class SimulatedFleet:
         self._clients = [Client(i, name, size) for i, (name, size) in enumerate(named)]
         settings = trainer.settings
         self._steps = count_batches(self._lists.sizes, settings.batch_size, settings.epochs)
-        trained = [trainer.initial_weights[i] for i in trainer.trainable_indices]
+        weights = trainer.initial_weights
+        trained = [weights[i] for i in trainer.trainable_indices]
         self._memory = ClientMemory(trainer.objective.init_client(trained))
         programs = Programs(trainer, self._layout.lanes_per_device)
-        scored = arrange_test_rows(trainer.dataset, EVALUATION_BATCH)
-        self._test_rows = scored.row_count
+        dataset = trainer.dataset
+        shared: tuple[Any, Any] = (dataset.train_features, dataset.train_labels)
+        if self._layout.on_cpu:
+            shared = (align_array(shared[0]), align_array(shared[1]))
         self._devices = [
             DeviceLanes(
                 device,
@@ -73,13 +79,14 @@ class SimulatedFleet:
                 programs,
                 self._lists,
                 self._memory,
-                scored,
+                shared,
+                trainer.test_rows,
             )
             for device in self._layout.devices
         ]
         self._capacities: dict[int, Capacity] = {}
         self._threads = ThreadPoolExecutor(len(self._devices), thread_name_prefix="lane")
-        self._cancelled = Event()
+        self._stop = Event()
 
     def clients(self) -> Sequence[Client]:
         """Return all clients, in the order of their indices."""
@@ -87,12 +94,12 @@ class SimulatedFleet:
 
     def train(self, order: Order, reducer: Reducer) -> Reply:
         """Let the cohort train in the lanes; see `Fleet.train`."""
-        self._cancelled.clear()
+        stop = self._stop = Event()
         deadline = None if order.deadline_s is None else perf_counter() + order.deadline_s
 
         def stopped() -> bool:
             late = deadline is not None and perf_counter() > deadline
-            return late or self._cancelled.is_set()
+            return late or stop.is_set()
 
         began_cpu = process_time()
         per_device = self._assign(order.cohort)
@@ -107,7 +114,8 @@ class SimulatedFleet:
 
     def evaluate(self, weights: Weights) -> Evaluation:
         """Score weights on the whole test part, shared out over the devices."""
-        batches = -(-self._test_rows // EVALUATION_BATCH)
+        row_count = self._trainer.test_rows.row_count
+        batches = -(-row_count // EVALUATION_BATCH)
         bounds = np.linspace(0, batches, len(self._devices) + 1).astype(int).tolist()
         futures = [
             self._threads.submit(device.score, weights, low, high)
@@ -115,15 +123,15 @@ class SimulatedFleet:
         ]
         parts = self._await(futures)
         sums = EvaluationSums(sum(p.loss for p in parts), sum(p.hits for p in parts))
-        return self._trainer.summarise(sums, self._test_rows)
+        return self._trainer.summarise(sums, row_count)
 
     def cancel(self) -> None:
         """Let a running `train` return after the calls that its lanes are in."""
-        self._cancelled.set()
+        self._stop.set()
 
     def close(self) -> None:
         """End the threads; the fleet cannot train afterwards."""
-        self._cancelled.set()
+        self._stop.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def save(self) -> dict[str, Any]:
@@ -140,6 +148,7 @@ class SimulatedFleet:
             return [future.result() for future in futures]
         except BaseException:
             self.cancel()
+            wait(futures, timeout=STOP_SECONDS)
             raise
 
     def _expect(self, cohort: int) -> Capacity:

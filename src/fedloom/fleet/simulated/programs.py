@@ -15,7 +15,7 @@ from fedloom.learning.trainer import KerasTrainer
 __all__ = ["Programs"]
 
 _LANE_AXES = (None, None, 0, 0, 0, LaneTable(0, 0, 0, 0, 0, 0), None, None, None, None)
-_EVALUATION_AXES = (0, 0, None, None, None, None, None)
+_EVALUATION_AXES = (0, None, None, None, None, None, None)
 
 
 class Programs:
@@ -34,8 +34,10 @@ class Programs:
 
     def lane(self, reducer: Reducer, slots: int, *, keep_weights: bool) -> Callable[..., Any]:
         """Return the compiled form of `build_lane`."""
+        # A reducer that keeps updates has no part in the program.
+        folded = None if reducer.keeps_updates else id(reducer)
         return self._make(
-            ("lane", id(reducer), slots, keep_weights),
+            ("lane", folded, slots, keep_weights),
             lambda: build_lane(self._trainer, reducer, slots, keep_weights=keep_weights),
             _LANE_AXES,
             reducer,

@@ -25,8 +25,8 @@ __all__ = ["Capacity", "build_lane_table"]
 class Capacity:
     """How long the arrays of a lane's table are.
 
-    Every size is a program of its own, so sizes are chosen once for all rounds with cohorts of one
-    size, and grow by doubling where a cohort is larger than expected.
+    Every size is a program of its own, so sizes depend on the number of clients in a cohort alone,
+    not on who they are, and are powers of two.
     """
 
     clients: int
@@ -34,16 +34,13 @@ class Capacity:
 
     @classmethod
     def expect(cls, lists: RowLists, cohort: int, lanes: int, settings: LocalTraining) -> Capacity:
-        """Return what suffices for any cohort of a size, packed largest first."""
+        """Return what suffices for any cohort of a size.
+
+        Packed largest first, no lane has more than its even share and one more client.
+        """
         steps = np.sort(count_batches(lists.sizes, settings.batch_size, settings.epochs))[::-1]
         largest = int(steps[:cohort].sum())
         return cls(_round_up(cohort), _round_up(-(-largest // lanes) + int(steps[0])))
-
-    def cover(self, clients: int, batches: int) -> Capacity:
-        """Return a capacity that also holds this much."""
-        return Capacity(
-            max(self.clients, _round_up(clients)), max(self.batches, _round_up(batches))
-        )
 
 
 def build_lane_table(
@@ -55,20 +52,20 @@ def build_lane_table(
     seed: int,
     round_number: int,
     draws_noise: bool,
-) -> tuple[LaneTable, Capacity]:
+) -> LaneTable:
     """Lay out a round for lanes that share a device.
 
     Args:
         lists: the rows of all clients.
         lanes: the clients of each lane, in the order in which it trains them.
-        capacity: from an earlier round; it grows where it must.
+        capacity: size of the arrays.
         settings: the local training.
         seed: the run's seed.
         round_number: which row orders and which layer noise.
         draws_noise: whether the model has seed generators at all.
 
     Returns:
-        The table with a leading axis of lanes, and the capacity it was built for.
+        The table with a leading axis of lanes.
     """
     tables = []
     for clients in lanes:
@@ -78,14 +75,12 @@ def build_lane_table(
                 lists, clients, keys, batch_size=settings.batch_size, epochs=settings.epochs
             )
         )
-    most_clients = max(len(clients) for clients in lanes)
-    capacity = capacity.cover(most_clients, max(len(t.rows) for t in tables))
     noise = np.zeros((len(lanes), capacity.clients, 2), np.uint32)
     if draws_noise:
         for lane, clients in enumerate(lanes):
             for slot, client in enumerate(clients):
                 noise[lane, slot] = noise_key(seed, round_number, client)
-    return _pad(tables, noise, capacity), capacity
+    return _pad(tables, noise, capacity)
 
 
 def _pad(tables: Sequence[BatchTable], noise: np.ndarray, capacity: Capacity) -> LaneTable:

@@ -44,7 +44,7 @@ def convolution_replacement(equation: JaxprEqn) -> Callable[..., jax.Array] | No
         precision=params["precision"],
     )
     if (
-        len(how.strides) > 2
+        len(how.strides) not in (1, 2)
         or params["batch_group_count"] != 1
         or params.get("out_sharding") is not None
         or (max(how.strides) > 1 and max(how.input_dilation) > 1)

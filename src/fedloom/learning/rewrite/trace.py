@@ -206,6 +206,7 @@ _INSIDE: dict[str, Rule] = {
     "closed_call": _inline("call_jaxpr"),
     "custom_jvp_call": _inline("call_jaxpr"),
     "checkpoint": _checkpoint,
+    "remat2": _checkpoint,  # its name in JAX 0.10
     "cond": _cond,
     "scan": _scan,
     "while": _while,
