@@ -7,6 +7,8 @@ first run, and data that slipped out never comes back.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -65,8 +67,11 @@ class IgnoreLines:
         """
         written = list(lines)
         globs = [line.strip() for line in written]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # `[[]` may mean more to `re` one day
+            git = GitIgnoreSpec.from_lines(filter(_git_can_read, written), backend="simple")
         return cls(
-            git=GitIgnoreSpec.from_lines(filter(_git_can_read, written), backend="simple"),
+            git=git,
             globs=tuple(glob for glob in globs if glob and not glob.startswith("#")),
             negated=tuple(glob for glob in globs if glob.startswith("!")),
         )
@@ -119,6 +124,6 @@ def _git_can_read(line: str) -> bool:
     """Say whether a line is a pattern for git, which passes over the others."""
     try:
         GitIgnoreSpec.from_lines([line], backend="simple")
-    except ValueError:
+    except (ValueError, re.error):
         return False
     return True
