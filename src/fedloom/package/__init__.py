@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fedloom.package.archive import Archive, create_archive, digest_folder, extract_archive
     from fedloom.package.contract import PackageUpdate, read_metrics, read_update, write_input
+    from fedloom.package.environment import PackageEnvironment, prepare_environment
     from fedloom.package.inspect import PackageReport, inspect_package
     from fedloom.package.project import EntryPoint, Project, read_project
     from fedloom.package.schema import package_schema
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Archive",
     "EntryPoint",
+    "PackageEnvironment",
     "PackageReport",
     "PackageUpdate",
     "Project",
@@ -27,6 +29,7 @@ __all__ = [
     "extract_archive",
     "inspect_package",
     "package_schema",
+    "prepare_environment",
     "read_metrics",
     "read_project",
     "read_update",
@@ -36,6 +39,7 @@ __all__ = [
 _HOMES = {
     "archive": ("Archive", "create_archive", "digest_folder", "extract_archive"),
     "contract": ("PackageUpdate", "read_metrics", "read_update", "write_input"),
+    "environment": ("PackageEnvironment", "prepare_environment"),
     "inspect": ("PackageReport", "inspect_package"),
     "project": ("EntryPoint", "Project", "read_project"),
     "schema": ("package_schema",),
