@@ -98,7 +98,7 @@ def _split(project: Project, name: str, command: str, folder: Path, python: Path
             f"{project.file}: command {command!r} of entry point {name!r} cannot be split into "
             f"words: {reason}"
         ) from error
-    if not words:
+    if not words or not words[0]:
         raise PackageError(f"{project.file}: the command of entry point {name!r} is empty")
     if _SHELL_SIGNS.search(command):
         return ["bash", "-c", f'{command} "$@"', "bash"]
