@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 
 import psutil
 import pytest
@@ -407,9 +407,7 @@ def test_there_is_a_limit_to_warm_processes(
 def test_a_slow_start_is_not_waited_for_long(
     notices: list[str], tmp_path: Path, library: Path
 ) -> None:
-    (library / "framework.py").write_text(
-        "import sys, time\nif 'serve' in sys.argv: time.sleep(6)"
-    )
+    (library / "framework.py").write_text("import sys, time\nif 'serve' in sys.argv: time.sleep(6)")
     project = make_project(tmp_path / "p", "import framework")
     begun = time.monotonic()
     with WarmRunner(on_notice=notices.append, start_timeout_s=0.3) as hasty:
@@ -461,6 +459,31 @@ def test_a_killed_warm_process_is_replaced(warm: WarmRunner, tmp_path: Path) -> 
     assert call(warm, project).warm
 
 
+def test_a_warm_process_outlives_the_call_that_started_it(warm: WarmRunner, tmp_path: Path) -> None:
+    project = make_project(tmp_path, "import sys, time; time.sleep(60 if sys.argv[1:] else 0)")
+    prepare(warm, project)
+    parent_of(warm)._process.kill()
+    parent_of(warm)._process.wait()
+    ended = call(warm, project, "x", timeout_s=1)
+    assert (ended.warm, ended.timed_out) == (True, True)
+    process = parent_of(warm)._process
+    assert call(warm, project).warm
+    assert parent_of(warm)._process is process
+
+
+def test_who_is_cancelled_does_not_wait_for_a_warm_process(
+    warm: WarmRunner, tmp_path: Path, library: Path
+) -> None:
+    (library / "framework.py").write_text("import sys, time\nif 'serve' in sys.argv: time.sleep(5)")
+    script = "import framework, sys, time; time.sleep(60 if sys.argv[1:] else 0)"
+    project = make_project(tmp_path / "p", script)
+    prepare(warm, project)
+    cancel, begun = Event(), time.monotonic()
+    cancel.set()
+    assert call(warm, project, "x", cancel=cancel).cancelled
+    assert time.monotonic() - begun < 4
+
+
 def test_a_call_whose_warm_process_is_killed_starts_again(warm: WarmRunner, tmp_path: Path) -> None:
     script = """
         import os, sys, time
@@ -507,8 +530,9 @@ def test_calls_at_once(warm: WarmRunner, tmp_path: Path) -> None:
 def test_cancel(warm: WarmRunner, tmp_path: Path) -> None:
     project = make_project(tmp_path, "import sys, time; time.sleep(60 if sys.argv[1:] else 0)")
     prepare(warm, project)
+    call(warm, project)
     cancel = Event()
-    cancel.set()
+    Timer(0.5, cancel.set).start()
     ended = call(warm, project, "x", cancel=cancel)
     assert (ended.warm, ended.cancelled) == (True, True)
 

@@ -11,19 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fedloom.package.archive import Archive, create_archive, digest_folder, extract_archive
+    from fedloom.package.check import CheckStep, check_package
     from fedloom.package.contract import PackageUpdate, read_metrics, read_update, write_input
     from fedloom.package.environment import PackageEnvironment, prepare_environment
     from fedloom.package.inspect import PackageReport, inspect_package
     from fedloom.package.project import EntryPoint, Project, read_project
+    from fedloom.package.run import EntryPointRunner, Finished, run_entry_point
     from fedloom.package.schema import package_schema
+    from fedloom.package.warm import WarmRunner
 
 __all__ = [
     "Archive",
+    "CheckStep",
     "EntryPoint",
+    "EntryPointRunner",
+    "Finished",
     "PackageEnvironment",
     "PackageReport",
     "PackageUpdate",
     "Project",
+    "WarmRunner",
+    "check_package",
     "create_archive",
     "digest_folder",
     "extract_archive",
@@ -33,16 +41,20 @@ __all__ = [
     "read_metrics",
     "read_project",
     "read_update",
+    "run_entry_point",
     "write_input",
 ]
 
 _HOMES = {
     "archive": ("Archive", "create_archive", "digest_folder", "extract_archive"),
+    "check": ("CheckStep", "check_package"),
     "contract": ("PackageUpdate", "read_metrics", "read_update", "write_input"),
     "environment": ("PackageEnvironment", "prepare_environment"),
     "inspect": ("PackageReport", "inspect_package"),
     "project": ("EntryPoint", "Project", "read_project"),
+    "run": ("EntryPointRunner", "Finished", "run_entry_point"),
     "schema": ("package_schema",),
+    "warm": ("WarmRunner",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

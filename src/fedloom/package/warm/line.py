@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 from threading import Event, Lock
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from fedloom.package.run.call import Call
 from fedloom.package.run.cold import run_call
 from fedloom.package.run.finished import Finished
 from fedloom.package.run.output import Output
+from fedloom.package.run.tree import MARK
 from fedloom.package.run.watch import Ending, watch
 from fedloom.package.warm.parent import (
     LAUNCHER,
@@ -31,6 +32,9 @@ __all__ = ["Line"]
 
 _UNSAFE_LIBRARIES = frozenset({"jax", "jaxlib", "tensorflow"})
 """They start threads and backends as they are imported, and hang in a fork."""
+
+_LOOK_SECONDS = 0.1
+"""How often a call that waits for a warm process looks whether it is still wanted."""
 
 _MOST_STARTS = 3
 """After so many warm processes that did not live, calls run cold for good."""
@@ -72,7 +76,7 @@ class Line:
         """Run a call warm if that can be, cold if not."""
         begun = perf_counter()
         try:
-            fork = self._fork(call, target)
+            fork = self._fork(call, target, cancel)
             if fork is not None:
                 with fork:
                     ending = watch(fork, call, output, timeout_s=timeout_s, cancel=cancel)
@@ -160,11 +164,13 @@ class Line:
             self._refuse(f"the warm process ended {_MOST_STARTS} times: {self._read_log()}")
             return
         self._starts += 1
-        self._parent = Parent(target, call.variables, call.folder, self._folder / "log")
+        # It outlives this call, so it must not be found by the call's mark.
+        variables = {name: value for name, value in call.variables.items() if name != MARK}
+        self._parent = Parent(target, variables, call.folder, self._folder / "log")
 
     # Later calls
 
-    def _fork(self, call: Call, target: Target) -> Fork | None:
+    def _fork(self, call: Call, target: Target, cancel: Event | None) -> Fork | None:
         """Start a call as a fork; return None where it must run cold.
 
         Raises:
@@ -172,7 +178,7 @@ class Line:
         """
         for _ in range(_MOST_STARTS):
             with self._lock:
-                parent = self._find_parent(call, target)
+                parent = self._find_parent(call, target, cancel)
             if parent is None:
                 return None
             try:
@@ -183,9 +189,12 @@ class Line:
             except ParentGoneError:
                 if self._closed:
                     raise
+                with self._lock:
+                    if self._parent is parent:
+                        self._drop_parent()
         return None
 
-    def _find_parent(self, call: Call, target: Target) -> Parent | None:
+    def _find_parent(self, call: Call, target: Target, cancel: Event | None) -> Parent | None:
         """Return the warm process once it has loaded all it is to load."""
         if self.refusal or self._recorded is None:
             return None
@@ -197,23 +206,27 @@ class Line:
             return None
         if self._parent is None or not self._parent.alive:
             self._load(call, target)
-        if self._loading is not None:
-            self._await_loading()
+        if self._loading is not None and not self._await_loading(self._loading, cancel):
+            return None
         return None if self.refusal else self._parent
 
-    def _await_loading(self) -> None:
-        assert self._loading is not None
+    def _await_loading(self, loading: Channel, cancel: Event | None) -> bool:
+        """Wait until all is loaded, or that fails; return False if nobody wants it any more."""
+        until, answer = monotonic() + self._start_timeout_s, None
         try:
-            answer = self._loading.read(self._start_timeout_s)
+            while answer is None and monotonic() < until:
+                if cancel is not None and cancel.is_set():
+                    return False
+                answer = loading.read(min(_LOOK_SECONDS, max(0.0, until - monotonic())))
         except ParentGoneError:
-            return  # the fork will meet it too, and another process be started
-        finally:
-            self._loading.close()
-            self._loading = None
+            answer = {"unsafe": ""}  # the fork will meet it too, and another process be started
+        loading.close()
+        self._loading = None
         if answer is None:
             self._refuse(f"its libraries were not loaded within {self._start_timeout_s:g} s")
         elif answer["unsafe"]:
             self._refuse(answer["unsafe"])
+        return True
 
     def _refuse(self, reason: str) -> None:
         self.refusal = reason
