@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -570,10 +572,12 @@ import psutil
 print(*[p.pid for p in psutil.Process().children(recursive=True)], flush=True)
 os.kill(os.getpid(), 9)
 """
-    import subprocess
-
     ended = subprocess.run(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, timeout=60
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # what it leaves goes with the test
     )
     assert ended.returncode == -signal.SIGKILL
     left = [int(pid) for pid in ended.stdout.split()]
