@@ -20,7 +20,7 @@ from fedloom.errors import PackageError
 if TYPE_CHECKING:
     from fedloom.federation.weights import Weights
 
-__all__ = ["check_plain", "fit_arrays", "read_arrays"]
+__all__ = ["NotFiniteError", "check_plain", "fit_arrays", "read_arrays"]
 
 AnyArray: TypeAlias = npt.NDArray[Any]
 
@@ -39,6 +39,10 @@ _ADVICE = "save it with the helper: helper.save(arrays, sys.argv[2])"
 _NPZ_ERRORS = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 _HEADER_ERRORS = (SyntaxError, TypeError, ValueError, tokenize.TokenError)
 """NumPy reads a header as Python's literals, and lets some faults of these through."""
+
+
+class NotFiniteError(PackageError):
+    """A model holds NaN or infinity: whoever trained it diverged."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def fit_arrays(
             reason = "holds NaN or infinity"
             if np.isfinite(arrays[index]).all():
                 reason = f"holds values too large for {array.dtype}"
-            raise PackageError(f"array {index} of {name} {reason}")
+            raise NotFiniteError(f"array {index} of {name} {reason}")
     if like is not None and converted:
         first = converted[0]
         warnings.append(

@@ -23,7 +23,14 @@ from fedloom.package.arrays import check_plain, fit_arrays, read_arrays
 if TYPE_CHECKING:
     from fedloom.federation.weights import Weights
 
-__all__ = ["PackageUpdate", "metadata_path", "read_metrics", "read_update", "write_input"]
+__all__ = [
+    "PackageUpdate",
+    "list_scalars",
+    "metadata_path",
+    "read_metrics",
+    "read_update",
+    "write_input",
+]
 
 _JSON_LIMIT_BYTES = 16 * 1024**2
 _MOST_EXAMPLES = 2**53
@@ -119,7 +126,7 @@ def read_metrics(path: Path) -> tuple[Any, dict[str, float]]:
         PackageError: the file is missing, empty, larger than 16 MiB, or no JSON.
     """
     document = _read_json(path, "write its metrics there, with save_metrics(metrics, sys.argv[2])")
-    return document, dict(_list_scalars(document))
+    return document, dict(list_scalars(document))
 
 
 def _find_output(out: Path) -> Path:
@@ -176,7 +183,8 @@ def _read_json(path: Path, advice: str) -> Any:
         raise PackageError(f"{path.name} is no valid JSON: {error}: {advice}") from error
 
 
-def _list_scalars(document: Any) -> Iterator[tuple[str, float]]:
+def list_scalars(document: Any) -> Iterator[tuple[str, float]]:
+    """Yield the finite numbers of a document with their names, as `read_metrics` gives them."""
     waiting = [("", document)]
     while waiting:
         name, value = waiting.pop()
