@@ -25,7 +25,9 @@ from fedloom.cli import program
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "fedloom"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+# Templates are others' code to be: scripts of a package, which export nothing.
+TEMPLATES = PACKAGE / "package" / "templates"
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if not path.is_relative_to(TEMPLATES))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN_SECONDS = 300
 
@@ -176,8 +178,12 @@ def check_flags(arguments: list[str]) -> None:
     if not completed[0].startswith("-"):
         _, command, rest = group.resolve_command(context, completed)
         assert command is not None
-        inner = click.Context(command, info_name=command.name, parent=context)
-        command.make_parser(inner).parse_args(list(rest))
+        context = click.Context(command, info_name=command.name, parent=context)
+        if isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            _, command, rest = command.resolve_command(context, list(rest))
+            assert command is not None
+            context = click.Context(command, info_name=command.name, parent=context)
+        command.make_parser(context).parse_args(list(rest))
     else:
         group.make_parser(context).parse_args(list(completed))
 
@@ -246,7 +252,14 @@ fedloom report x.csv > y.txt
 
 
 @pytest.mark.parametrize(
-    "arguments", [["doctor", "--jsn"], ["docter"], ["doctor", "--deep", "--what=3"]]
+    "arguments",
+    [
+        ["doctor", "--jsn"],
+        ["docter"],
+        ["doctor", "--deep", "--what=3"],
+        ["package", "pack"],
+        ["run", "train", "--inputs=x"],
+    ],
 )
 def test_a_wrong_call_is_noticed(arguments: list[str]) -> None:
     with pytest.raises(click.UsageError):
@@ -254,7 +267,16 @@ def test_a_wrong_call_is_noticed(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["doctor", "--json"], ["--help"], ["--version"], ["doctor", "--help"], []]
+    "arguments",
+    [
+        ["doctor", "--json"],
+        ["--help"],
+        ["--version"],
+        ["doctor", "--help"],
+        ["package", "--help"],
+        ["run", "train", "--path", "client"],
+        [],
+    ],
 )
 def test_a_right_call_is_let_through(arguments: list[str]) -> None:
     check_flags(arguments)

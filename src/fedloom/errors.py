@@ -8,6 +8,7 @@ The branches follow what the caller can do about it::
     │   ├── DataError              a data set is missing, unreadable, malformed or empty
     │   ├── PartitionError         the rows cannot be split as asked
     │   ├── ModelError             a model cannot be loaded, built or traced
+    │   ├── PackageError           a compute package, or what its commands leave, is not as agreed
     │   ├── OutputError            an output exists, cannot be written, or the disk is full
     │   └── MissingExtraError      an optional dependency is not installed
     └── RunFailedError             exit code 1: the run was valid, yet nothing could be learnt
@@ -27,6 +28,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "OutputError",
+    "PackageError",
     "PartitionError",
     "RunFailedError",
     "UnknownNameError",
@@ -73,6 +75,10 @@ class PartitionError(InputError):
 
 class ModelError(InputError):
     """A model cannot be loaded, built or traced, or does not fit the data."""
+
+
+class PackageError(InputError):
+    """A compute package, its archive, or what one of its commands left is not as agreed."""
 
 
 class OutputError(InputError):

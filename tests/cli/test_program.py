@@ -5,9 +5,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Annotated, Any
 
+import click
 import pytest
 import typer
 
@@ -121,9 +121,13 @@ def test_completion_lists_commands() -> None:
 def test_every_command_exists_and_explains_itself(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert getattr(import_module(f"fedloom.cli.{name}"), name).__doc__
-    assert main([name, "--help"]) == 0
-    assert f"fedloom {name}" in capsys.readouterr().out
+    command = program._load(name)
+    assert command.help
+    inner = command.commands if isinstance(command, click.Group) else {}
+    for words in ([name], *([name, sub] for sub in inner)):
+        assert main([*words, "--help"]) == 0
+        assert " ".join(["fedloom", *words]) in capsys.readouterr().out
+    assert all(sub.help for sub in inner.values())
 
 
 def test_import_fedloom_is_light() -> None:

@@ -74,7 +74,7 @@ def arrange(point: str) -> None:
         "before the weights": (WeightsStore, "finish", ROUND, None),
         "after the weights": (WeightsStore, "finish", ROUND, after),
         "in the first table": (write, "_write_all", third + 1, lambda _: tear),
-        "between the tables": (write, "_append", third + 2, None),
+        "between the tables": (write, "append_rows", third + 2, None),
         "in the table of rounds": (write, "_write_all", third + 3, lambda _: tear),
         "before the checkpoint": (execution, "write_checkpoint", ROUND, None),
         "in the checkpoint": (os, "fsync", checkpoint_sync, None),

@@ -291,9 +291,8 @@ def test_two_runs_at_once(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_run_that_ended_while_another_was_getting_ready_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import sys
+    from fedloom.experiment import parts as home
 
-    home = sys.modules["fedloom.experiment.simulate"]
     prepare = home.assemble
     quicker: list[Any] = []
 

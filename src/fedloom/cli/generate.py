@@ -56,15 +56,20 @@ def generate(
       fedloom generate --dataset fashion_mnist --clients 100 \\
           --partition dirichlet --partition-param 0.3 --output fashion.csv
       fedloom generate --algorithm FedAdam --cohort 0.5 --output adam.csv
+      fedloom generate --package client/ --clients 3 --output package.csv
       fedloom generate --plan outputs/runs/adam/plan.yaml --output again.csv
     """
+    from fedloom.cli.package_news import show_news
     from fedloom.cli.round_progress import show_rounds
     from fedloom.experiment import carry_out, read_plan
 
     chosen = read_plan(plan, options)
     if chosen.output is None:
         chosen = chosen.model_copy(update={"output": DEFAULT_OUTPUT})
-    with show_rounds(chosen, shown=not (quiet or as_json)) as observer:
+    with (
+        show_news(shown=not quiet),
+        show_rounds(chosen, shown=not (quiet or as_json)) as observer,
+    ):
         run = carry_out(chosen, overwrite=overwrite, resume=resume, observer=observer)
     if as_json:
         _print_json(run)

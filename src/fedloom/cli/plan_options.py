@@ -45,6 +45,7 @@ SPLIT_FIELDS = (
 _PANELS = {
     "Data": DATA_FIELDS,
     "Split": SPLIT_FIELDS,
+    "Package": ("package", "seed_model", "cold", "package_digest"),
     "Learning": ("model", "hidden", "epochs", "batch_size", "optimizer", "learning_rate"),
     "Federation": (
         "rounds",

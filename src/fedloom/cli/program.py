@@ -22,9 +22,12 @@ COMMANDS = {
     "partition": "Show who would hold which rows, without training.",
     "merge": "Join tables of records into one.",
     "report": "Make one HTML page of plots from runs.",
+    "run": "Run one entry point of a package: build, startup, train, validate, predict.",
+    "package": "Make, look into, try and pack packages: training code in any framework.",
     "doctor": "Check this machine: what is there, what is missing, how to get it.",
 }
-"""Commands in the order of the help. Command NAME is the function NAME of `fedloom.cli.NAME`."""
+"""Commands in the order of the help. Command NAME is the function NAME of `fedloom.cli.NAME`, or
+its Typer of that name, which has commands of its own."""
 
 # The program whose records Fedloom replaces took flags without a command to mean `generate`.
 ASSUMED_COMMAND = "generate"
@@ -64,10 +67,14 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str) -> click.Command:
-    """Import a command's module and turn its function into a command."""
-    function = getattr(import_module(f"fedloom.cli.{name}"), name)
+    """Import a command's module and turn its function, or its Typer, into a command."""
+    content = getattr(import_module(f"fedloom.cli.{name}"), name)
+    if isinstance(content, typer.Typer):
+        group = typer.main.get_command(content)
+        group.name = name
+        return group
     single = typer.Typer(add_completion=False)
-    single.command(name, short_help=COMMANDS[name])(function)
+    single.command(name, short_help=COMMANDS[name])(content)
     return typer.main.get_command(single)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fedloom.errors import InputError
+from fedloom.experiment.assembly import Assembly
+from fedloom.experiment.described import describe_split
 from fedloom.experiment.plan import FleetName, Plan
 from fedloom.experiment.split import Split
 from fedloom.federation.algorithm import Algorithm, build_algorithm
@@ -17,26 +18,7 @@ from fedloom.federation.select import resolve_cohort
 from fedloom.federation.weights import Weights
 from fedloom.learning.backend import use_backend
 
-__all__ = ["Assembly", "assemble"]
-
-
-@dataclass(frozen=True)
-class Assembly:
-    """What carries out one run.
-
-    Attributes:
-        algorithm: what clients and server do.
-        fleet: where the clients are; the holder closes it.
-        settings: what the loop needs to know.
-        initial_weights: what the first round starts from.
-        resolved: what was chosen for what the plan leaves open.
-    """
-
-    algorithm: Algorithm
-    fleet: Fleet
-    settings: LoopSettings
-    initial_weights: Weights
-    resolved: dict[str, Any]
+__all__ = ["assemble"]
 
 
 def assemble(plan: Plan, split: Split) -> Assembly:
@@ -78,7 +60,8 @@ def assemble(plan: Plan, split: Split) -> Assembly:
         "algorithm_params": dict(algorithm.params),
         **chosen,
     }
-    return Assembly(algorithm, fleet, settings, weights, resolved)
+    described = describe_split(plan, split)
+    return Assembly(algorithm, fleet, settings, weights, resolved, described)
 
 
 _Parts = tuple[Fleet, Weights, Sequence[int], dict[str, Any]]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import perf_counter
 
 from fedloom.errors import FedloomError, RunFailedError
-from fedloom.experiment.assemble import Assembly
+from fedloom.experiment.assembly import Assembly
 from fedloom.experiment.checkpoint_file import (
     read_checkpoint,
     read_finished_round,
@@ -17,11 +17,11 @@ from fedloom.experiment.checkpoint_file import (
 from fedloom.experiment.folder import RunFolder
 from fedloom.experiment.plan import KeepWeights, Plan
 from fedloom.experiment.rows import RowMaker
-from fedloom.experiment.split import Split
-from fedloom.experiment.weights_store import WeightsStore
+from fedloom.experiment.weights_store import WeightsStore, name_client_file
 from fedloom.federation.fleet import WeightsSink
 from fedloom.federation.loop import LoopState, RoundOutcome, begin, run_rounds
 from fedloom.records import RecordWriter, RoundRecord
+from fedloom.records.metrics import MetricsWriter
 
 __all__ = ["Execution", "Observer", "refuse_failed"]
 
@@ -37,7 +37,6 @@ class Execution:
     Args:
         folder: where everything goes.
         plan: of the run.
-        split: the data and who holds them.
         assembly: the parts that train; the caller closes the fleet.
         observer: called after each round.
     """
@@ -46,15 +45,16 @@ class Execution:
         self,
         folder: RunFolder,
         plan: Plan,
-        split: Split,
         assembly: Assembly,
         observer: Observer | None,
     ) -> None:
         self._folder, self._plan, self._assembly = folder, plan, assembly
         self._observer = observer
         self._writer = RecordWriter(folder.client_csv, folder.round_csv, plan.columns)
-        self._rows = RowMaker.begin(plan, split, assembly.fleet.clients())
-        self._store = WeightsStore(folder.weights, split.client_ids)
+        self._rows = RowMaker(assembly.described)
+        self._metrics = None if assembly.take_reports is None else MetricsWriter(folder.path)
+        names = [client.client_id for client in assembly.fleet.clients()]
+        self._store = WeightsStore(folder.weights, names)
         self._first_failure = ""
 
     def run(self, *, going_on: bool) -> None:
@@ -74,6 +74,8 @@ class Execution:
         except BaseException:
             self._remove_unfinished()
             raise
+        if self._metrics is not None:
+            self._metrics.write_parquet()
         self._writer.write_parquet(self._folder.path)
         refuse_failed(self._folder, self._plan, self._first_failure)
 
@@ -95,6 +97,8 @@ class Execution:
             state, fleet_state = read_checkpoint(self._folder.checkpoint, start)
             self._assembly.fleet.load(fleet_state)
         self._writer.truncate_after(state.round)
+        if self._metrics is not None:
+            self._metrics.truncate_after(state.round)
         self._store.remove_after(state.round)
         self._folder.sweep()
         _LOGGER.info("going on after round %d", state.round)
@@ -106,6 +110,8 @@ class Execution:
             finished = read_finished_round(self._folder.checkpoint)
             self._store.remove_unfinished(finished + 1)
             self._writer.truncate_after(finished)
+            if self._metrics is not None:
+                self._metrics.truncate_after(finished)
 
     def _sink_for(self, round_number: int) -> WeightsSink | None:
         keep_all = self._plan.weights is KeepWeights.ALL
@@ -115,12 +121,27 @@ class Execution:
         """Write a round: weights, then records, then the checkpoint that makes it count."""
         if self._plan.weights is not KeepWeights.NONE:
             self._store.finish(outcome.state.round, outcome.state.weights)
-        clients, record = self._rows.make(outcome)
+        clients, record = self._rows.make(outcome, self._assembly.fleet.clients())
+        self._write_metrics(record.round)
         self._writer.append(clients, record)
         write_checkpoint(self._folder.checkpoint, outcome.state, self._assembly.fleet.save())
         self._log(outcome, record)
         if self._observer is not None:
             self._observer(record, self._plan)
+
+    def _write_metrics(self, number: int) -> None:
+        """Write what clients reported in a round, where they report anything."""
+        if self._metrics is None or self._assembly.take_reports is None:
+            return
+        reports = self._assembly.take_reports()
+        documents = {}
+        for report in reports:
+            name = name_client_file(report.client_id)
+            documents[f"{name}.train"] = dict(report.metadata or {})
+            if report.validated:
+                documents[name] = report.document
+        self._metrics.keep(number, documents)
+        self._metrics.append(self._rows.report(number, reports))
 
     def _log(self, outcome: RoundOutcome, record: RoundRecord) -> None:
         _LOGGER.info(

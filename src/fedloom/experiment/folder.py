@@ -67,6 +67,16 @@ class RunFolder:
         return self.path / "checkpoint.npz"
 
     @property
+    def seed_model(self) -> Path:
+        """The first weights of a run with a package."""
+        return self.path / "seed.npz"
+
+    @property
+    def logs(self) -> Path:
+        """What the commands of a package printed, a folder per round."""
+        return self.path / "logs"
+
+    @property
     def log(self) -> Path:
         """The run's log."""
         return self.path / "run.log"

@@ -35,6 +35,10 @@ class SplitOptions(TypedDict, total=False):
 class PlanOptions(SplitOptions, total=False):
     """All keys of a plan."""
 
+    package: str | PathLike[str] | None
+    package_digest: str | None
+    seed_model: str | PathLike[str] | None
+    cold: bool | None
     model: str | PathLike[str] | None
     hidden: Sequence[int] | None
     cohort: int | float | None

@@ -67,10 +67,41 @@ _NOT_IN_RUN_ID = {
     "lanes",
     "output",
     "output_dir",
+    "cold",
     "weights",
     "workers",
 }
 """Fields that change where results go, or how fast they come, and not what they are."""
+
+
+NOT_WITH_PACKAGE = (
+    "dataset",
+    "data_dir",
+    "label_column",
+    "image_size",
+    "test_fraction",
+    "sample_size",
+    "sample_frac",
+    "task",
+    "model",
+    "hidden",
+    "partition",
+    "partition_param",
+    "distribution",
+    "min_samples",
+    "allow_shortfall",
+    "devices",
+    "local_evaluation",
+    "backend",
+    "fleet",
+    "lanes",
+)
+"""Fields that a package decides by itself, or that need to know what only it knows."""
+
+_ONLY_WITH_PACKAGE = ("package_digest", "seed_model", "cold")
+
+PACKAGE_SETTINGS = ("epochs", "batch_size", "optimizer", "learning_rate")
+"""Fields that a package is told of where they were given; else its own defaults hold."""
 
 
 class FleetName(StrEnum):
@@ -132,6 +163,14 @@ class Plan(BaseModel):
     """The model: logistic, mlp, cnn, module:function, FILE.py[:function] or FILE.keras."""
     hidden: tuple[Width, ...] | None = None
     """Widths of the hidden dense layers; each model has its own default."""
+    package: str | None = None
+    """A compute package that brings data and model: its folder, or a .tgz archive."""
+    package_digest: str | None = None
+    """SHA-256 that the package must have; a run notes what it had."""
+    seed_model: str | None = None
+    """package: npz file with the first weights, in place of what its build writes."""
+    cold: bool = False
+    """package: import its libraries anew in every call."""
     clients: Count = 20
     """Number of clients."""
     cohort: int | float | None = None
@@ -195,7 +234,7 @@ class Plan(BaseModel):
     lanes: Parallel | None = None
     """simulated: compiled lanes; one per core if not given."""
     workers: Parallel | None = None
-    """process: clients that train at the same time; one per core if not given."""
+    """process, package: clients that train at the same time; one per core if not given."""
     client_timeout_s: Annotated[float, Field(gt=0.0, le=1e7)] = 3600.0
     """Seconds after which a round goes on without an unfinished client."""
     seed: Annotated[int, Field(ge=0)] = 42
@@ -213,7 +252,9 @@ class Plan(BaseModel):
     @classmethod
     def _choose_learning_rate(cls, values: Any) -> Any:
         """A step size that learns with one optimizer does not with another."""
-        if isinstance(values, dict) and values.get("learning_rate") is None:
+        if not isinstance(values, dict) or values.get("package") is not None:
+            return values
+        if values.get("learning_rate") is None:
             optimizer = str(values.get("optimizer", "sgd"))
             known = {fold_name(name): rate for name, rate in LEARNING_RATES.items()}
             rate = known.get(fold_name(optimizer), LEARNING_RATES["sgd"])
@@ -271,6 +312,7 @@ class Plan(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> Plan:
+        self._check_package()
         if self.sample_size is not None and self.sample_frac is not None:
             raise InputError("sample_size and sample_frac exclude each other; give one of them")
         if (self.partition == "custom") != (self.distribution is not None):
@@ -283,6 +325,34 @@ class Plan(BaseModel):
                 known = ", ".join(takes) or "none"
                 raise InputError(f"{name}: {self.algorithm} does not take it; it takes {known}")
         return self
+
+    def _check_package(self) -> None:
+        """A package brings what other fields would say; fields of its own need one."""
+        fields = Plan.model_fields
+        names = _ONLY_WITH_PACKAGE if self.package is None else NOT_WITH_PACKAGE
+        changed = [name for name in names if getattr(self, name) != fields[name].default]
+        if not changed:
+            return
+        if self.package is None:
+            raise InputError(f"{changed[0]}: belongs to package alone; give a package, or leave it")
+        raise InputError(
+            f"{changed[0]}: does not go with package, which brings its own data, model and "
+            "training; leave it"
+        )
+
+    @property
+    def package_settings(self) -> dict[str, Any]:
+        """What a package is told of how to train: the fields that were given."""
+        return {k: getattr(self, k) for k in PACKAGE_SETTINGS if k in self.model_fields_set}
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The fields that matter to this run, as plain values; keys left at None are left out."""
+        unused = {name for name in _ONLY_WITH_PACKAGE if self.package is None}
+        if self.package is not None:
+            told = self.package_settings
+            unused = {*NOT_WITH_PACKAGE, *(name for name in PACKAGE_SETTINGS if name not in told)}
+        return self.model_dump(mode="json", exclude=unused, exclude_none=True)
 
     @property
     def algorithm_settings(self) -> dict[str, float | int]:
@@ -306,7 +376,7 @@ class Plan(BaseModel):
 
     @property
     def model_name(self) -> str:
-        """What records call the model."""
+        """What records call the model; a package's name is known once it is opened."""
         return short_model_name(self.model)
 
     @property
@@ -318,8 +388,12 @@ class Plan(BaseModel):
     @property
     def identity(self) -> dict[str, Any]:
         """All that determines the records, as plain values; keys left at None are left out."""
-        content = self.model_dump(mode="json", exclude=_NOT_IN_RUN_ID, exclude_none=True)
-        return content | {"model": self.model_name, "dataset": self.dataset_name}
+        content = {k: v for k, v in self.content.items() if k not in _NOT_IN_RUN_ID}
+        if self.package is None:
+            return content | {"model": self.model_name, "dataset": self.dataset_name}
+        seed = {} if self.seed_model is None else {"seed_model": PurePath(self.seed_model).name}
+        digest = content.pop("package_digest", PurePath(self.package).name)
+        return content | {"package": digest} | seed
 
     @property
     def run_id(self) -> str:
@@ -351,11 +425,12 @@ def _name_labels(counts: Any) -> Any:
 
 def _tidy(name: str, value: Any) -> Any:
     """Turn a path into text; refuse yes and no where they would pass for 1 and 0."""
-    if isinstance(value, bool) and name != "allow_shortfall":
-        raise InputError(f"{name}={value}: yes and no belong to allow_shortfall alone")
+    if isinstance(value, bool) and name not in _SWITCHES:
+        raise InputError(f"{name}={value}: yes and no belong to {' and '.join(_SWITCHES)} alone")
     return fspath(value) if isinstance(value, PathLike) else value
 
 
+_SWITCHES = ("allow_shortfall", "cold")
 _KINDS = ("int", "float")
 
 

@@ -35,7 +35,7 @@ def write_plan(path: Path, plan: Plan, *, data_digest: str, resolved: Mapping[st
     """
     content = {
         "run_id": plan.run_id,
-        "plan": plan.model_dump(mode="json", exclude_none=True),
+        "plan": plan.content,
         "resolved": dict(resolved),
         "data_digest": data_digest,
         "versions": {

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fedloom.experiment.plan import Plan
-from fedloom.experiment.split import Split
+from fedloom.experiment.described import Described
 from fedloom.federation.fleet import Client, ClientResult, Failure
 from fedloom.federation.loop import RoundOutcome
 from fedloom.federation.weights import count_bytes
-from fedloom.records.schema import ClientRecord, RoundRecord
+from fedloom.records.schema import ClientRecord, MetricRecord, RoundRecord
+
+if TYPE_CHECKING:
+    from fedloom.fleet.package.reports import ClientReport
 
 __all__ = ["RowMaker"]
 
@@ -25,54 +26,52 @@ class RowMaker:
     """Makes the records of one run's rounds.
 
     Attributes:
-        plan: of the run.
-        clients: of the fleet.
-        label_counts: JSON text per client.
-        common: the columns that are the same in all rows of both tables.
+        described: what is the same in all rows.
     """
 
-    plan: Plan
-    clients: Sequence[Client]
-    label_counts: Sequence[str]
-    common: dict[str, Any]
+    described: Described
 
-    @classmethod
-    def begin(cls, plan: Plan, split: Split, clients: Sequence[Client]) -> RowMaker:
-        """Return the maker of a run's records."""
-        common = {
-            "run_id": plan.run_id,
-            "dataset": plan.dataset_name,
-            "task": str(split.dataset.task),
-            "model": plan.model_name,
-            "algorithm": plan.algorithm,
-            "backend": plan.backend,
-            "partition": split.partition.strategy,
-            "partition_param": split.partition.param,
-        }
-        counts = [
-            json.dumps(c, separators=(",", ":"), ensure_ascii=False) for c in split.label_counts
-        ]
-        return cls(plan, clients, counts, common)
+    def make(
+        self, outcome: RoundOutcome, clients: Sequence[Client]
+    ) -> tuple[list[ClientRecord], RoundRecord]:
+        """Return a round's records: one per client of the cohort, and that of the round.
 
-    def make(self, outcome: RoundOutcome) -> tuple[list[ClientRecord], RoundRecord]:
-        """Return a round's records: one per client of the cohort, and that of the round."""
+        Args:
+            outcome: of the round.
+            clients: all of the fleet, as they are known after it.
+        """
         rows = [
-            self._client_row(outcome, position, result)
+            self._client_row(outcome, position, clients[result.client], result)
             for position, result in enumerate(outcome.results)
         ]
-        return rows, self._round_row(outcome)
+        return rows, self._round_row(outcome, clients)
+
+    def report(self, round: int, reports: Sequence[ClientReport]) -> list[MetricRecord]:  # noqa: A002
+        """Return the numbers that clients reported in a round."""
+        return [
+            MetricRecord(
+                run_id=self.described.common["run_id"],
+                round=round,
+                client_id=report.client_id,
+                phase=phase,
+                name=name,
+                value=value,
+            )
+            for report in reports
+            for phase, numbers in (("train", report.train), ("validate", report.validate))
+            for name, value in numbers.items()
+        ]
 
     def _client_row(
-        self, outcome: RoundOutcome, position: int, result: ClientResult
+        self, outcome: RoundOutcome, position: int, client: Client, result: ClientResult
     ) -> ClientRecord:
-        client = self.clients[result.client]
         size = count_bytes(outcome.state.weights)
         train, transfer = self._simulated(outcome, position, result)
         return ClientRecord(
-            **self.common,
+            **self.described.common,
             round=outcome.state.round,
             client_id=client.client_id,
-            label_counts=self.label_counts[result.client],
+            label_counts=self.described.label_counts[result.client],
             num_examples=client.num_examples,
             participated=result.failure is None,
             failure="" if result.failure is None else str(result.failure),
@@ -100,15 +99,15 @@ class RowMaker:
         devices = outcome.devices
         return float(devices.train_seconds[position]), float(devices.transfer_seconds[position])
 
-    def _round_row(self, outcome: RoundOutcome) -> RoundRecord:
-        examples = {c: self.clients[c].num_examples for c in outcome.participants}
+    def _round_row(self, outcome: RoundOutcome, clients: Sequence[Client]) -> RoundRecord:
+        examples = {c: clients[c].num_examples for c in outcome.participants}
         losses = {
             r.client: r.train_loss
             for r in outcome.results
             if r.failure is None and r.train_loss is not None
         }
         return RoundRecord(
-            **self.common,
+            **self.described.common,
             round=outcome.state.round,
             cohort_size=len(outcome.results),
             participants=len(outcome.participants),

@@ -10,17 +10,18 @@ from typing import Unpack
 from weakref import finalize
 
 from fedloom.errors import InputError
-from fedloom.experiment.assemble import assemble
+from fedloom.experiment.assembly import Assembly
 from fedloom.experiment.checkpoint_file import read_finished_round
 from fedloom.experiment.execution import Execution, Observer, refuse_failed
 from fedloom.experiment.folder import RunFolder, locate_run
 from fedloom.experiment.options import PlanOptions
+from fedloom.experiment.parts import Parts, open_parts
 from fedloom.experiment.plan import KeepWeights, Plan, make_plan
-from fedloom.experiment.plan_file import digest_data, read_run_header, write_plan
+from fedloom.experiment.plan_file import read_run_header, write_plan
 from fedloom.experiment.reading import read_plan
 from fedloom.experiment.run import Run
 from fedloom.experiment.run_log import logging_to
-from fedloom.experiment.split import split_dataset
+from fedloom.files import open_replacing
 from fedloom.settings import load_settings
 
 __all__ = ["carry_out", "simulate"]
@@ -114,35 +115,44 @@ def _carry_out_in(
     resume: bool,
     observer: Observer | None,
 ) -> Run:
-    split = split_dataset(plan)
-    digest = digest_data(split.dataset)
-    going_on = resume and folder.plan_file.exists()
-    done = 0
-    if going_on:
-        plan = _check_same_run(folder, plan, digest)
-        done = read_finished_round(folder.checkpoint)
-        if done == plan.rounds and folder.round_parquet.exists():
-            refuse_failed(folder, plan)
-            return Run(plan, folder, started_after=done)
-    assembly = assemble(plan, split)
-    plan = plan.model_copy(update={"lanes": assembly.resolved.get("lanes", plan.lanes)})
+    parts = open_parts(plan)
     try:
-        with folder.lock():
-            if not going_on:
-                # Another run may have been here since the first look.
-                folder.refuse_existing(overwrite=overwrite, resume=False)
-                folder.remove()
-                write_plan(folder.plan_file, plan, data_digest=digest, resolved=assembly.resolved)
-            with logging_to(folder.log):
-                Execution(folder, plan, split, assembly, observer).run(going_on=going_on)
+        plan, done, going_on = parts.plan, 0, resume and folder.plan_file.exists()
+        if going_on:
+            plan = _check_same_run(folder, parts)
+            done = read_finished_round(folder.checkpoint)
+            if done == plan.rounds and folder.round_parquet.exists():
+                refuse_failed(folder, plan)
+                return Run(plan, folder, started_after=done)
+        assembly = parts.assemble(plan, folder, going_on=going_on)
+        plan = plan.model_copy(update={"lanes": assembly.resolved.get("lanes", plan.lanes)})
+        try:
+            with folder.lock():
+                if not going_on:
+                    # Another run may have been here since the first look.
+                    folder.refuse_existing(overwrite=overwrite, resume=False)
+                    folder.remove()
+                    _begin_folder(folder, plan, parts.digest, assembly)
+                with logging_to(folder.log):
+                    Execution(folder, plan, assembly, observer).run(going_on=going_on)
+        finally:
+            assembly.fleet.close()
     finally:
-        assembly.fleet.close()
+        parts.close()
     return Run(plan, folder, started_after=done)
 
 
-def _check_same_run(folder: RunFolder, plan: Plan, digest: str) -> Plan:
+def _begin_folder(folder: RunFolder, plan: Plan, digest: str, assembly: Assembly) -> None:
+    """Write what a run leaves before its first round; the plan comes last and makes it a run."""
+    if assembly.seed_file is not None:
+        with open_replacing(folder.seed_model) as file:
+            file.write(assembly.seed_file.read_bytes())
+    write_plan(folder.plan_file, plan, data_digest=digest, resolved=assembly.resolved)
+
+
+def _check_same_run(folder: RunFolder, parts: Parts) -> Plan:
     """Return the plan with what the interrupted run had chosen, if it is the same run."""
-    header = read_run_header(folder.plan_file)
+    plan, header = parts.plan, read_run_header(folder.plan_file)
     before = make_plan(header["plan"])
     old, new = ({**p.identity, "columns": p.columns} for p in (before, plan))
     changed = [key for key in Plan.model_fields if old.get(key) != new.get(key)]
@@ -151,6 +161,6 @@ def _check_same_run(folder: RunFolder, plan: Plan, digest: str) -> Plan:
             f"{folder.path} was started with another plan; it differs in {', '.join(changed)}: "
             "take the same options, or --overwrite"
         )
-    if header["data_digest"] != digest:
-        raise InputError(f"the rows of {plan.dataset} have changed since {folder.path} was started")
+    if header["data_digest"] != parts.digest:
+        raise InputError(f"{parts.changed} since {folder.path} was started")
     return plan.model_copy(update={"lanes": plan.lanes or before.lanes})

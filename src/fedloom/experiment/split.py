@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedloom.data import Dataset, Partition, Task, bin_labels, load_dataset, partition_rows
+from fedloom.errors import InputError
 from fedloom.experiment.options import SplitOptions
 from fedloom.experiment.plan import Plan
 from fedloom.experiment.reading import read_plan
@@ -73,9 +74,12 @@ def split_dataset(plan: Plan) -> Split:
     """Load a plan's data set and split its training part.
 
     Raises:
+        InputError: the plan is that of a package, whose data only it knows.
         DataError: the data set is missing, malformed or empty.
         PartitionError: it cannot be split as asked.
     """
+    if plan.package is not None:
+        raise InputError("package: its clients bring their own data, so there is nothing to split")
     dataset = load_dataset(
         plan.dataset,
         data_dir=plan.data_dir,

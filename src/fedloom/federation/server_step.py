@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -41,12 +43,13 @@ class LoopState:
 def begin(algorithm: Algorithm, weights: Weights, trainable_indices: Sequence[int]) -> LoopState:
     """Return the state before the first round."""
     trained = [weights[i] for i in trainable_indices]
-    return LoopState(
-        round=0,
-        weights=weights,
-        server=algorithm.server.init(trained),
-        shared=algorithm.objective.init_shared(trained),
-    )
+    with _precision_of(trained):
+        return LoopState(
+            round=0,
+            weights=weights,
+            server=algorithm.server.init(trained),
+            shared=algorithm.objective.init_shared(trained),
+        )
 
 
 class Server:
@@ -128,8 +131,26 @@ def _compile_step(
     import jax
     import optax
 
-    def step(state: Any, weights: Weights, difference: Weights) -> tuple[Weights, Any]:
+    @jax.jit
+    def compiled(state: Any, weights: Weights, difference: Weights) -> tuple[Weights, Any]:
         updates, moved = server.update([-d for d in difference], state, weights)
         return optax.apply_updates(weights, updates), moved
 
-    return jax.jit(step)
+    def step(state: Any, weights: Weights, difference: Weights) -> tuple[Weights, Any]:
+        with _precision_of(weights):
+            stepped: tuple[Weights, Any] = compiled(state, weights, difference)
+        return stepped
+
+    return step
+
+
+def _precision_of(weights: Weights) -> AbstractContextManager[Any]:
+    """Let JAX compute in float64 where there are such weights; by itself it rounds to float32."""
+    if not any(w.dtype == np.float64 for w in weights):
+        return nullcontext()
+    import jax
+
+    # Under its older name until JAX 0.8.
+    home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
+    enable = getattr(home, "enable_x64")  # noqa: B009 - no type stub has both
+    return cast("AbstractContextManager[Any]", enable(True))

@@ -11,7 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeAlias, get_args, get_type_hints
 
-__all__ = ["ClientRecord", "Column", "RoundRecord", "Table", "column_names", "describe_columns"]
+__all__ = [
+    "ClientRecord",
+    "Column",
+    "MetricRecord",
+    "RoundRecord",
+    "Table",
+    "column_names",
+    "describe_columns",
+]
 
 
 def _column(meaning: str, unit: str = "", replaces: str = "") -> Any:
@@ -33,7 +41,7 @@ class ClientRecord:
     task: str = _column("classification or regression", replaces="task_type")
     model: str = _column("name of the model", replaces="model_type")
     algorithm: str = _column("name of the federated algorithm")
-    backend: str = _column("what trained the model: jax, torch or tensorflow")
+    backend: str = _column("what trained the model: jax, torch, tensorflow, or package")
     partition: str = _column(
         "strategy that split the rows", replaces="distribution_type split_strategy"
     )
@@ -87,7 +95,7 @@ class RoundRecord:
     task: str = _column("classification or regression", replaces="task_type")
     model: str = _column("name of the model", replaces="model_type")
     algorithm: str = _column("name of the federated algorithm")
-    backend: str = _column("what trained the model: jax, torch or tensorflow")
+    backend: str = _column("what trained the model: jax, torch, tensorflow, or package")
     partition: str = _column(
         "strategy that split the rows", replaces="distribution_type split_strategy"
     )
@@ -115,8 +123,22 @@ class RoundRecord:
     simulated_seconds: float | None = _column("time of the round on the modelled devices", "s")
 
 
-Table: TypeAlias = type[ClientRecord] | type[RoundRecord]
-"""One of the two tables, named by the class of its rows."""
+@dataclass(frozen=True, kw_only=True)
+class MetricRecord:
+    """One number that a client reported beside its weights; packages alone report any."""
+
+    run_id: str = _column("digest of the plan; equal for equal plans")
+    round: int = _column("round, counted from 1")
+    client_id: str = _column("name of the client")
+    phase: str = _column(
+        "train: said of its own update; validate: said of the round's new global weights"
+    )
+    name: str = _column("what the client calls it; keys of inner objects are joined with dots")
+    value: float = _column("the number")
+
+
+Table: TypeAlias = type[ClientRecord] | type[RoundRecord] | type[MetricRecord]
+"""One of the tables, named by the class of its rows."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from fedloom.records.mlaas import (
 )
 from fedloom.records.schema import ClientRecord, RoundRecord, column_names
 
-__all__ = ["CLIENTS", "ROUNDS", "RecordWriter"]
+__all__ = ["CLIENTS", "ROUNDS", "RecordWriter", "append_rows"]
 
 CLIENTS, ROUNDS = "clients", "rounds"
 """Names of the two tables in a run's folder, without their suffix."""
@@ -66,12 +66,12 @@ class RecordWriter:
             OutputError: a table cannot be written or the disk is full; it ends where it ended.
         """
         full = encode_records(clients)
-        _append(self._full_csv, _CLIENT_COLUMNS, full)
+        append_rows(self._full_csv, _CLIENT_COLUMNS, full)
         if self._columns is Columns.MLAAS:
-            _append(self._client_csv, MLAAS_COLUMNS, encode_mlaas(clients, self._reliability))
+            append_rows(self._client_csv, MLAAS_COLUMNS, encode_mlaas(clients, self._reliability))
         elif not self._is_full(self._client_csv):
-            _append(self._client_csv, _CLIENT_COLUMNS, full)
-        _append(self._round_csv, _ROUND_COLUMNS, encode_records([round]))
+            append_rows(self._client_csv, _CLIENT_COLUMNS, full)
+        append_rows(self._round_csv, _ROUND_COLUMNS, encode_records([round]))
 
     def truncate_after(self, round: int) -> None:  # noqa: A002
         """Cut torn rows and the rows of later rounds off every table, to go on after `round`.
@@ -130,7 +130,7 @@ class RecordWriter:
             self._reliability.add(cells[client], float(cells[score]) if cells[score] else None)
 
 
-def _append(path: Path, columns: Sequence[str], rows: Sequence[str]) -> None:
+def append_rows(path: Path, columns: Sequence[str], rows: Sequence[str]) -> None:
     """Append rows in one go, after a header if the file has none; take back what does not fit."""
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

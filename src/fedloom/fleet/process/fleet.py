@@ -13,7 +13,7 @@ from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 
 from fedloom.federation.fleet import Client, ClientResult, Evaluation, Failure, Order, Reply
 from fedloom.federation.reduce import Reducer, Update, mean_by_examples
-from fedloom.federation.weights import Weights, find_fault, measure_norm
+from fedloom.federation.weights import Weights, find_fault
 from fedloom.fleet.client_memory import ClientMemory
 from fedloom.fleet.cores import count_cores
+from fedloom.fleet.folding import measure_difference, store_weights, subtract
 from fedloom.fleet.process.client_process import ClientGone, ClientHandle, ClientLate
 from fedloom.fleet.process.messages import Done, Failed, SharedData, Train, Welcome
 from fedloom.fleet.process.pool import ProcessPool
@@ -91,14 +92,14 @@ class ProcessFleet:
                 results.append(result)
                 if done is None:
                     continue
-                delta = [new - old for new, old in zip(done.weights, start, strict=True)]
+                delta = subtract(done.weights, start)
                 examples = self._clients[client].num_examples
                 state = reducer.add(state, Update(delta, examples))
                 if self._trainer.objective.stateful:
                     first = drift_mean.init(done.drift) if drift is None else drift
                     drift = drift_mean.add(first, Update(done.drift, examples))
                     self._memory.remember(client, done.client_state)
-                store_seconds += _store(order, client, done.weights)
+                store_seconds += store_weights(order, client, done.weights)
         except BaseException:
             self.cancel()
             raise
@@ -186,21 +187,11 @@ class ProcessFleet:
 
 
 def _measure(client: int, answer: Done, start: Weights) -> ClientResult:
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverged client's values may overflow
-        norm = measure_norm([new - old for new, old in zip(answer.weights, start, strict=True)])
+    norm = measure_difference(subtract(answer.weights, start))
     measured = ClientResult(
         client=client,
         train_seconds=answer.train_seconds,
         evaluate_seconds=answer.evaluate_seconds,
         cpu_seconds=answer.cpu_seconds,
     )
-    return judge(measured, loss=answer.train_loss, norm=float(norm), scored=answer.scored)
-
-
-def _store(order: Order, client: int, weights: Weights) -> float:
-    """Hand weights to the sink, if there is one; return how long that took."""
-    if order.sink is None:
-        return 0.0
-    began = perf_counter()
-    order.sink(client, weights)
-    return perf_counter() - began
+    return judge(measured, loss=answer.train_loss, norm=norm, scored=answer.scored)

@@ -1,0 +1,5 @@
+"""The folder in which FEDn keeps its helpers."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

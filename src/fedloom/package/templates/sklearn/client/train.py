@@ -1,0 +1,50 @@
+"""The entry point `train`: read the global model, train it on this client's rows, write it.
+
+By hand: python train.py ../seed.npz ../model_update.npz --data_path data/clients/1/digits.npz
+"""
+
+import argparse
+
+from fedloom.package.helpers import load_metadata, save_metadata
+
+from data import load_data
+from model import CLASSES, read_model, write_model
+
+
+def train(model_in, model_out, data_path=None):
+    """Train for the epochs that the round's settings ask for, or five.
+
+    Args:
+        model_in: file of the global model, with the settings in `<model_in>-metadata`.
+        model_out: where the update goes, with its metadata in `<model_out>-metadata`.
+        data_path: the client's file; None leaves it to `load_data`.
+    """
+    settings = read_settings(model_in)
+    epochs = settings.get("epochs") or 5
+    learning_rate = settings.get("learning_rate") or 0.1
+
+    pixels, labels = load_data(data_path)
+    model = read_model(model_in, learning_rate)
+    for epoch in range(epochs):
+        model.partial_fit(pixels, labels, classes=CLASSES)
+        print(f"epoch {epoch + 1} of {epochs}: accuracy {model.score(pixels, labels):.3f}")
+
+    write_model(model, model_out)
+    metadata = {"epochs": epochs, "learning_rate": learning_rate}
+    save_metadata({"num_examples": len(pixels), **metadata}, model_out)
+
+
+def read_settings(model_in):
+    """Return what the round asks of this client; by hand there need not be anything."""
+    try:
+        return load_metadata(model_in)
+    except FileNotFoundError:
+        return {}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model_in")
+    parser.add_argument("model_out")
+    parser.add_argument("--data_path")
+    train(**vars(parser.parse_args()))
