@@ -252,13 +252,14 @@ def test_sigkill_and_resume_lose_no_finished_round(tmp_path: Path) -> None:
     assert metrics_of(run).equals(metrics_of(other))
 
 
-def test_an_interrupt_ends_a_run_and_its_commands(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_run_and_its_commands(tmp_path: Path, number: int) -> None:
     fault = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     client = write_package(tmp_path / "p", fault=fault)
     process = start_program("generate", "--package", str(client), "--clients", "2", "--output", "x")
     with process:
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
             assert process.poll() is None
-        os.kill(process.pid, signal.SIGINT)
+        os.kill(process.pid, number)
         assert process.wait(timeout=20) == 130
     assert not Path("/proc", (tmp_path / "pid").read_text()).exists()

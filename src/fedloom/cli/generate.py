@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -61,12 +62,16 @@ def generate(
     """
     from fedloom.cli.package_news import show_news
     from fedloom.cli.round_progress import show_rounds
+    from fedloom.cli.signals import end_like_interrupt
     from fedloom.experiment import carry_out, read_plan
 
     chosen = read_plan(plan, options)
     if chosen.output is None:
         chosen = chosen.model_copy(update={"output": DEFAULT_OUTPUT})
+    # The commands of a package are not ended by what ends this process.
+    ending = nullcontext() if chosen.package is None else end_like_interrupt()
     with (
+        ending,
         show_news(shown=not quiet),
         show_rounds(chosen, shown=not (quiet or as_json)) as observer,
     ):

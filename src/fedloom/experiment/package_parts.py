@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,25 +77,33 @@ class PackageParts:
             PackageError: the environment cannot be made, or there is no seed model.
             InputError: the algorithm is not for packages.
         """
+        from fedloom.fleet.cores import count_cores
         from fedloom.fleet.package import PackageFleet
         from fedloom.fleet.package.fleet import NEWS
         from fedloom.fleet.package.seed import read_seed
         from fedloom.package.environment import prepare_environment
+        from fedloom.package.server_code import ServerCode, find_functions
         from fedloom.package.trainer import PackageTrainer
 
         cohort = resolve_cohort(plan.cohort, plan.clients)
         algorithm = build_algorithm(
             plan.algorithm, clients=plan.clients, cohort=cohort, params=plan.algorithm_settings
         )
+        functions = find_functions(self._copy.project)
         _refuse_objective(algorithm)
+        _refuse_private(algorithm, functions)
         for warning in self._copy.project.warnings:
             NEWS.warning("%s", warning)
         environment = prepare_environment(self._copy.project, on_line=NEWS.warning)
         seed = self._find_seed(plan, environment, folder, going_on=going_on)
         weights = read_seed(seed)
-        trainer = PackageTrainer(
-            self._copy.project, environment, self._open_runner(plan), plan.client_timeout_s
-        )
+        common = (self._copy.project, environment, self._open_runner(plan))
+        workers = min(plan.workers or count_cores(), cohort)
+        threads = max(1, count_cores() // workers)
+        trainer = PackageTrainer(*common, plan.client_timeout_s, threads)
+        server = ServerCode(*common, self._folder / "server", plan.client_timeout_s)
+        if "aggregate" in functions:
+            algorithm = replace(algorithm, reducer=server.reducer())
         fleet = PackageFleet(
             self._copy,
             trainer,
@@ -103,7 +112,8 @@ class PackageParts:
             settings={"seed": plan.seed, **plan.package_settings},
             folder=self._folder / "clients",
             logs=folder.logs,
-            workers=plan.workers,
+            workers=workers,
+            configure=server.configure if "configure" in functions else None,
         )
         settings = LoopSettings(
             rounds=plan.rounds,
@@ -114,12 +124,14 @@ class PackageParts:
             dropout=plan.dropout,
             local_evaluation=LocalEvaluation.NONE,
             deadline_s=plan.client_timeout_s,
+            choose=server.select if "select" in functions else None,
         )
         resolved = {
             "cohort": cohort,
             "algorithm_params": dict(algorithm.params),
             "workers": fleet.workers,
             "package": self._copy.name,
+            "server_functions": sorted(functions),
             "left_out": list(self._copy.left_out),
         }
         described = describe_package(plan, self._copy.name)
@@ -186,6 +198,16 @@ def _refuse_objective(algorithm: Algorithm) -> None:
             f"algorithm={algorithm.name}: it corrects every gradient of its clients, and a "
             "package computes its gradients by itself; one of the others, such as FedAvg, "
             "FedAdam or FedMedian, would be right"
+        )
+
+
+def _refuse_private(algorithm: Algorithm, functions: frozenset[str]) -> None:
+    """Refuse a privacy that a package's own choice or mean would make a wrong promise of."""
+    own = sorted(functions & {"select", "aggregate"})
+    if own and algorithm.privacy is not None:
+        raise InputError(
+            f"algorithm={algorithm.name}: its privacy does not hold with {own[0]} of the package's "
+            "server.py; take another algorithm, or remove that function"
         )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fedloom.federation.algorithm import Algorithm
 from fedloom.federation.devices import DeviceModel, DeviceRound
 from fedloom.federation.fleet import (
+    Client,
     ClientResult,
     Evaluation,
     Failure,
@@ -44,6 +45,8 @@ class LoopSettings:
         trainable_indices: positions of the arrays that the server optimizer steps; others (batch
             statistics) take the aggregated difference as it is.
         deadline_s: seconds after which a fleet gives up on unfinished clients; None for never.
+        choose: from a round's number and all clients to its cohort, ascending, in place of a
+            random choice.
     """
 
     rounds: int
@@ -55,6 +58,7 @@ class LoopSettings:
     devices: DeviceModel | None = None
     local_evaluation: LocalEvaluation = LocalEvaluation.FULL
     deadline_s: float | None = None
+    choose: Callable[[int, Sequence[Client]], Sequence[int]] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +140,10 @@ def _run_round(
     algorithm = server.algorithm
     clients = len(fleet.clients())
     poisson = algorithm.poisson_sampling
-    cohort = choose_cohort(settings.seed, number, clients, settings.cohort, poisson=poisson)
+    if settings.choose is not None:
+        cohort = list(settings.choose(number, fleet.clients()))
+    else:
+        cohort = choose_cohort(settings.seed, number, clients, settings.cohort, poisson=poisson)
     attendance = _take_attendance(number, cohort, state.weights, fleet, settings)
     order = Order(
         round=number,

@@ -5,6 +5,7 @@ Nothing that a package does raises here: a client that fails is an answer, and t
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ from fedloom.package.project import Project
 from fedloom.package.run import EntryPointRunner, Finished
 
 __all__ = ["Fault", "PackageTrainer", "Trained", "Validated"]
+
+_THREADS = "OMP_NUM_THREADS"
 
 _KILLED_IN_SHELL = 128
 """A shell returns this and the number of the signal that ended its command."""
@@ -71,12 +74,14 @@ class PackageTrainer:
         environment: in which its commands run.
         runner: what runs them, warm or cold.
         timeout_s: seconds that one call may take.
+        threads: how many threads numeric libraries may take, where the user did not say.
     """
 
     project: Project
     environment: PackageEnvironment
     runner: EntryPointRunner
     timeout_s: float | None
+    threads: int | None = None
 
     def start(self, folder: ClientFolder, *, log: Path, cancel: Event) -> Fault | None:
         """Run ``startup`` where the package has one; return what went wrong, if anything."""
@@ -153,12 +158,18 @@ class PackageTrainer:
             name,
             arguments,
             environment=self.environment,
-            variables=folder.variables(),
+            variables=folder.variables() | self._limit_threads(),
             working_folder=folder.package,
             timeout_s=self.timeout_s,
             log=log,
             cancel=cancel,
         )
+
+    def _limit_threads(self) -> dict[str, str]:
+        """Clients that train abreast with all cores each would wait for one another."""
+        if self.threads is None or os.environ.get(_THREADS):
+            return {}
+        return {_THREADS: str(self.threads)}
 
 
 @contextmanager

@@ -44,6 +44,9 @@ _EXAMPLES = "num_examples"
 
 _Answer = TypeVar("_Answer")
 
+Configure = Callable[[int, Sequence[Client]], Sequence[Mapping[str, Any]]]
+"""From a round's number and its clients to settings, one mapping per client."""
+
 
 class PackageFleet:
     """Clients that are packages; see `fedloom.federation.fleet.Fleet` for the calls.
@@ -61,6 +64,7 @@ class PackageFleet:
         folder: takes the clients' folders; the caller removes it.
         logs: takes what commands print, a folder per round.
         workers: clients at work at the same time; None takes one per core.
+        configure: from a round's number and its clients to what each is told beside that.
     """
 
     def __init__(
@@ -74,16 +78,17 @@ class PackageFleet:
         folder: Path,
         logs: Path,
         workers: int | None = None,
-        on_close: Callable[[], None] = lambda: None,
+        configure: Configure | None = None,
     ) -> None:
         self.workers = min(workers or count_cores(), clients)
         self._copy, self._trainer, self._settings = copy, trainer, dict(settings)
-        self._seed, self._folder, self._logs, self._on_close = seed, folder, logs, on_close
+        self._seed, self._folder, self._logs = seed, folder, logs
         self._clients = [Client(i, f"client_{i + 1}", 0) for i in range(clients)]
         self._folders: dict[int, ClientFolder] = {}
         self._first_start, self._started = Lock(), Event()
         self._reports: dict[int, ClientReport] = {}
         self._told: set[tuple[int, str]] = set()
+        self._configure = configure
         self._round, self._stop = 0, Event()
         self._threads = ThreadPoolExecutor(self.workers, thread_name_prefix="package")
 
@@ -99,11 +104,11 @@ class PackageFleet:
         """
         start = [np.asarray(w) for w in order.weights]
         self._round, self._reports = order.round, {}
-        settings = self._settings | {"round": order.round}
+        settings = self._settle(order)
         state, results, store_seconds = reducer.init(start), [], 0.0
 
         def train(client: int, stop: Event) -> Trained | Fault:
-            return self._train_one(client, start, settings, stop)
+            return self._train_one(client, start, settings[client], stop)
 
         # Folded in the cohort's order, not as they arrive: sums of floats depend on it.
         for client, answer in self._ask(order.cohort, train):
@@ -146,7 +151,6 @@ class PackageFleet:
         """Stop all commands and threads."""
         self.cancel()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        self._on_close()
 
     def save(self) -> dict[str, Any]:
         """Return how many rows the clients have said they have."""
@@ -173,6 +177,15 @@ class PackageFleet:
             for _, future in waiting:
                 future.cancel()
             raise
+
+    def _settle(self, order: Order) -> dict[int, dict[str, Any]]:
+        """Return what each client of the cohort is told."""
+        cohort = [self._clients[client] for client in order.cohort]
+        own: Sequence[Mapping[str, Any]] = [{}] * len(cohort)
+        if self._configure is not None and cohort:
+            own = self._configure(order.round, cohort)
+        common = self._settings | {"round": order.round}
+        return {c.index: common | dict(o) for c, o in zip(cohort, own, strict=True)}
 
     def _train_one(
         self, client: int, weights: Weights, settings: Mapping[str, Any], stop: Event
