@@ -18,7 +18,7 @@ DEV := $(VENV)/.stamp-dev
 
 export FLWR_TELEMETRY_ENABLED := 0
 
-.PHONY: help demo test lint format bench licences constraints clean
+.PHONY: help demo torch test lint format bench licences constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ $(DEV): $(GROUND)
 	@echo "installing fedloom and its development tools into $(VENV)"
 	@$(PIP_INSTALL) --editable . --group dev
 	@touch $(RUNTIME) $@
+
+torch: $(DEV) ## Add PyTorch, for the tests of packages that train with it (large)
+	@$(PIP_INSTALL) --group torch
 
 demo: $(RUNTIME) ## Train 20 clients on a non-IID split; write records, weights and a report
 	$(BIN)/fedloom generate --clients 20 --partition dirichlet --output demo.csv --overwrite

@@ -26,6 +26,7 @@ class ProcessPool:
         self._lock = Lock()
         self._idle: dict[int, ClientHandle] = {}
         self._busy: set[ClientHandle] = set()
+        self._kills = 0
 
     @contextmanager
     def borrow(self, client: int) -> Iterator[ClientHandle]:
@@ -35,17 +36,18 @@ class ProcessPool:
         stay: with more clients than room, ending the one that waited longest would end each of
         them just before its next turn.
         """
-        handle = self._take(client)
-        well = False
+        kills, handle = self._kills, self._take(client)
+        keep_since = None
         try:
             yield handle
-            well = True
+            keep_since = kills
         finally:
-            self._give_back(client, handle, keep=well)
+            self._give_back(client, handle, keep_since)
 
     def kill(self) -> None:
         """End all processes; who is waiting for one is told so by its pipe."""
         with self._lock:
+            self._kills += 1
             idle, busy = list(self._idle.values()), list(self._busy)
             self._idle.clear()
         for handle in busy:
@@ -59,7 +61,7 @@ class ProcessPool:
             if handle is not None:
                 self._busy.add(handle)
         if handle is not None and not handle.alive:
-            self._give_back(client, handle, keep=False)
+            self._give_back(client, handle, None)
             handle = None
         if handle is None:
             handle = self._start(client)
@@ -67,10 +69,14 @@ class ProcessPool:
                 self._busy.add(handle)
         return handle
 
-    def _give_back(self, client: int, handle: ClientHandle, *, keep: bool) -> None:
+    def _give_back(self, client: int, handle: ClientHandle, keep_since: int | None) -> None:
+        """Take a process back, and keep it unless all were killed after `keep_since` kills.
+
+        One that answers while all are killed would else outlive them, as an idle one.
+        """
         with self._lock:
             self._busy.discard(handle)
-            keep = keep and len(self._idle) < MOST_IDLE and handle.alive
+            keep = keep_since == self._kills and len(self._idle) < MOST_IDLE and handle.alive
             if keep:
                 self._idle[client] = handle
         if not keep:
