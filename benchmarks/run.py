@@ -18,6 +18,8 @@ from harness.assignment import DATA_FOLDER, RESULTS_FOLDER
 from harness.catalogue import ENGINES, OURS
 from harness.commands import measure_commands
 from harness.machine import describe_machine, read_load
+from harness.package_times import describe_times
+from harness.packages import PACKAGES, measure_packages
 from harness.result import Result, load_result
 from harness.rows import prepare_rows
 from harness.study import Settings, describe_trial, plan_trials, run_study
@@ -46,7 +48,8 @@ def _parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer rounds, one repeat")
     add("--slow", action="store_true", help="Flower with 10,000 clients too; see --limit")
-    add("--workload", action="append", choices=[w.name for w in WORKLOADS], default=[])
+    workloads = [*(w.name for w in WORKLOADS), PACKAGES]
+    add("--workload", action="append", choices=workloads, default=[])
     add("--engine", action="append", choices=[e.name for e in ENGINES], default=[])
     add("--repeats", type=int, help="turns of each engine on each workload (3; quick: 1)")
     add("--cores", type=int, default=len(os.sched_getaffinity(0)), help="default: all")
@@ -73,19 +76,32 @@ def _measure(given: argparse.Namespace) -> Result:
     result = Result(describe_machine(settings, prepare_rows(DATA_FOLDER)))
     if not given.workload and (not given.engine or OURS in given.engine):
         result.commands = measure_commands(3 if given.quick else 10)
+    if PACKAGES in given.workload or not (given.workload or given.engine):
+        for times in measure_packages(3 if given.quick else 10, given.limit):
+            result.packages.append(times)
+            _tell(describe_times(times))
     if given.keep and _LATEST.exists():
         planned = {workload.name for workload, _, _ in plan_trials(settings)}
         result.keep_from(load_result(_LATEST), planned)
+    _save(result)
     for trial in run_study(settings):
         result.trials.append(trial)
-        result.machine["load at the end"] = read_load()
-        result.save(_LATEST)
-        print(describe_trial(trial), file=sys.stderr, flush=True)
+        _save(result)
+        _tell(describe_trial(trial))
     return result
 
 
+def _save(result: Result) -> None:
+    result.machine["load at the end"] = read_load()
+    result.save(_LATEST)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _prepare_peers(settings: Settings) -> None:
-    if settings.engines == (OURS,):
+    if settings.engines == (OURS,) and PACKAGES not in settings.workloads:
         return
     script = Path(__file__).with_name("setup_peers.sh")
     environment = os.environ | {"PYTHON": sys.executable}

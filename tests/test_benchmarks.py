@@ -11,12 +11,16 @@ import numpy as np
 import psutil
 import pytest
 
+from fedloom.package import PackageEnvironment, Project
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 from harness.assignment import parse_assignment
 from harness.catalogue import ENGINES, build_command
-from harness.children import run_command
+from harness.children import Ended, run_command
 from harness.commands import CommandTimes
+from harness.package_times import FIGURES, PackageTimes, print_times
+from harness.packages import PACKAGES, measure_packages, read_report
 from harness.process_tree import measure_cpu_seconds, measure_peak_mb
 from harness.reference import compute_logits, make_initial_weights, score_weights
 from harness.result import Result, load_result
@@ -26,6 +30,11 @@ from harness.study import Settings, Trial, plan_trials
 from harness.summary import find_figures, summarise
 from harness.targets import judge
 from harness.workloads import WORKLOADS, ModelName, find_workload
+from packages import environment as environment_figure
+from packages.archive import measure_archive
+from packages.entry_point import measure_starts
+from packages.environment import measure_environment
+from packages.model_files import measure_model_files
 
 
 def make_trial(engine: str, repeat: int, seconds: float, **report: Any) -> Trial:
@@ -225,10 +234,13 @@ def test_process_tree_measures_this_process() -> None:
 
 def test_a_saved_result_gives_the_same_page(tmp_path: Path) -> None:
     trials = [make_trial("fedloom", 1, 0.1), make_trial("flower", 1, 0.7)]
-    result = Result({"cores": 2}, trials, [CommandTimes("fedloom --help", (0.2,), 50.0)])
+    commands = [CommandTimes("fedloom --help", (0.2,), 50.0)]
+    packages = [PackageTimes("save", (0.3, 0.1), (0.2, 0.2), 100.0)]
+    result = Result({"cores": 2}, trials, commands, packages)
     result.save(tmp_path / "latest.json")
     again = load_result(tmp_path / "latest.json")
     assert again.render() == result.render()
+    assert again.packages == packages
     assert not again.failed
 
 
@@ -237,6 +249,148 @@ def test_keeping_other_workloads() -> None:
     result = Result({})
     result.keep_from(earlier, {"mlp-10"})
     assert [trial.workload for trial in result.trials] == ["cnn-10"]
+
+
+def test_keeping_packages_unless_they_are_measured_again() -> None:
+    earlier = Result({}, packages=[PackageTimes("archive", (2.0,), megabytes=300.0)])
+    without, again = Result({}), Result({}, packages=[PackageTimes("archive", (1.0,))])
+    without.keep_from(earlier, set())
+    again.keep_from(earlier, set())
+    assert [result.packages[0].seconds for result in (without, again)] == [(2.0,), (1.0,)]
+
+
+def test_a_result_from_before_packages_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "latest.json").write_text('{"machine": {}, "trials": [], "commands": []}')
+    assert load_result(tmp_path / "latest.json").packages == []
+
+
+def test_ratio_of_packages_is_taken_within_a_turn() -> None:
+    # Twice as long in two of three turns; the machine was ten times as slow in the last of them.
+    times = PackageTimes("save", (2.0, 1.0, 20.0), (1.0, 1.0, 10.0), megabytes=100.0)
+    assert times.ratio == pytest.approx(2.0)
+    assert times.median_seconds == pytest.approx(2.0)
+    assert times.pace == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "measured", "met"),
+    [
+        (PackageTimes("train", (3.0, 3.0), (0.1, 0.1)), "30.0×", True),
+        (PackageTimes("train", (2.9,), (0.1,)), "29.0×", False),
+        (PackageTimes("archive", (2.0,), megabytes=300.0), "150 MB/s", True),
+        (PackageTimes("archive", (2.5,), megabytes=300.0), "120 MB/s", False),
+        (PackageTimes("save", (0.3,), (0.2,), 100.0), "1.50×", True),
+        (PackageTimes("load", (0.4,), (0.2,), 100.0), "2.00×", False),
+        (PackageTimes("environment", (0.1, 0.1, 3.0)), "0.1000 s", True),
+        (PackageTimes("environment", (0.2,)), "0.2000 s", False),
+        (PackageTimes("environment", failure="exit code 1: no uv"), "exit code 1: no uv", False),
+    ],
+)
+def test_targets_of_packages(times: PackageTimes, measured: str, met: bool) -> None:
+    (verdict,) = judge([], [], [times])
+    assert (verdict.measured, verdict.met) == (measured, met)
+
+
+def test_every_package_figure_has_a_target_and_a_row() -> None:
+    packages = [PackageTimes(figure.name, (0.2,), (0.1,), 100.0) for figure in FIGURES]
+    assert len(judge([], [], packages)) == len(FIGURES)
+    page = " ".join(Result({"cores": 2}, packages=packages).render().split())
+    assert all(f"| {figure.title} | 0.2000 |" in page for figure in FIGURES)
+    assert "`numpyhelper` save | 0.2000 | 0.2000–0.2000 | 500 | `np.savez` | 0.1000 | " in page
+
+
+def test_packages_that_failed_say_why() -> None:
+    ended = Ended(1, "", "Traceback\nfedloom.errors.PackageError: no uv\n", 1.0, 1.0)
+    times = read_report("model_files", ended, 60)
+    assert [one.figure for one in times] == ["save", "load"]
+    result = Result({"cores": 2}, packages=times)
+    assert result.failed
+    assert result.render().count("exit code 1: fedloom.errors.PackageError: no uv") == 4
+    (late,) = read_report("archive", Ended(None, "", "", 60.0, 1.0), 60)
+    assert late.failure == "more than 60 s"
+
+
+def test_packages_tell_their_times_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    times = PackageTimes("save", (0.3, 0.1), (0.2, 0.2), 100.0)
+    print_times(times)
+    printed = f"a library's own line\n{capsys.readouterr().out}"
+    assert read_report("model_files", Ended(0, printed, "", 1.0, 1.0), 60) == [times]
+
+
+def test_packages_run_no_engine_and_every_module_is_there() -> None:
+    assert list(plan_trials(Settings(workloads=(PACKAGES,)))) == []
+    assert PACKAGES not in {workload.name for workload in WORKLOADS}
+    folder = Path(sys.modules[measure_archive.__module__].__file__ or "").parent
+    assert all((folder / f"{figure.module}.py").is_file() for figure in FIGURES)
+
+
+def test_packages_beyond_their_time_limit_fail_figure_by_figure() -> None:
+    times = list(measure_packages(1, limit_seconds=0.05))
+    assert [one.figure for one in times] == [figure.name for figure in FIGURES]
+    assert all(one.failure for one in times)
+
+
+def test_archive_figure_counts_all_input() -> None:
+    times = measure_archive(repeats=2, megabytes=3)
+    assert len(times.seconds) == 2
+    assert times.megabytes == pytest.approx(3.0, abs=0.001)  # and the project file
+
+
+def test_model_figures_time_both_sides() -> None:
+    save, load = measure_model_files(repeats=3, megabytes=1)
+    assert (save.figure, load.figure) == ("save", "load")
+    assert all(len(one.seconds) == len(one.beside) == 3 for one in (save, load))
+
+
+def write_client(folder: Path, script: str) -> Path:
+    folder.mkdir()
+    (folder / "fedloom.yaml").write_text("entry_points:\n  train: python train.py\n")
+    (folder / "train.py").write_text(script)
+    return folder
+
+
+def test_starts_are_timed_cold_and_warm(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from fedloom.package.helpers import get_helper, save_metadata\n"
+        "helper = get_helper('numpyhelper')\n"
+        "helper.save(helper.load(sys.argv[1]), sys.argv[2])\n"
+        "save_metadata({'num_examples': 1}, sys.argv[2])\n"
+    )
+    times = measure_starts(2, Path(sys.executable), write_client(tmp_path / "client", script))
+    assert len(times.seconds) == len(times.beside) == 2
+    assert times.ratio > 1
+
+
+def test_starts_of_a_script_that_fails_are_not_timed(tmp_path: Path) -> None:
+    client = write_client(tmp_path / "client", "raise SystemExit('no rows')")
+    with pytest.raises(SystemExit, match="train ended with exit code 1: no rows"):
+        measure_starts(1, Path(sys.executable), client)
+
+
+def test_starts_need_the_peers() -> None:
+    with pytest.raises(SystemExit, match=r"nowhere/python is not there: .*setup_peers.sh makes it"):
+        measure_starts(1, Path("/nowhere/python"))
+
+
+def fake_environments(monkeypatch: pytest.MonkeyPatch, *created: bool) -> None:
+    made = iter(created)
+
+    def prepare(project: Project, *, cache_dir: Path) -> PackageEnvironment:
+        return PackageEnvironment(Path(sys.executable), cache_dir / project.folder.name, next(made))
+
+    monkeypatch.setattr(environment_figure, "prepare_environment", prepare)
+
+
+def test_environment_figure_does_not_count_the_making(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_environments(monkeypatch, True, False, False)
+    assert len(measure_environment(2).seconds) == 2
+
+
+def test_environment_that_is_made_again_is_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_environments(monkeypatch, True, False, True)
+    with pytest.raises(SystemExit, match="was made again"):
+        measure_environment(2)
 
 
 def test_names_of_workloads_are_unique() -> None:

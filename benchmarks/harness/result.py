@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.commands import CommandTimes
+from harness.package_times import PackageTimes, read_times
 from harness.study import Trial
 from harness.summary import summarise
 from harness.tables import render_markdown
@@ -25,16 +26,22 @@ class Result:
         machine: from `harness.machine.describe_machine`.
         trials: one per engine, workload and repeat.
         commands: the times of commands.
+        packages: the times of compute packages.
     """
 
     machine: dict[str, Any]
     trials: list[Trial] = field(default_factory=list)
     commands: list[CommandTimes] = field(default_factory=list)
+    packages: list[PackageTimes] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
         """Whether anything that was run gave no figures."""
-        return any(t.failed for t in self.trials) or any(c.failure for c in self.commands)
+        return (
+            any(trial.failed for trial in self.trials)
+            or any(times.failure for times in self.commands)
+            or any(times.failure for times in self.packages)
+        )
 
     def save(self, path: Path) -> None:
         """Write everything as JSON, in one step."""
@@ -45,12 +52,14 @@ class Result:
     def render(self) -> str:
         """Return the tables as Markdown."""
         figures = summarise(self.trials)
-        return render_markdown(self.machine, figures, judge(figures, self.commands))
+        verdicts = judge(figures, self.commands, self.packages)
+        return render_markdown(self.machine, figures, verdicts, self.packages)
 
     def keep_from(self, earlier: Result, workloads: Collection[str]) -> None:
         """Take over what an earlier result has and this run does not measure again."""
         self.trials += [trial for trial in earlier.trials if trial.workload not in workloads]
         self.commands = self.commands or earlier.commands
+        self.packages = self.packages or earlier.packages
 
 
 def load_result(path: Path) -> Result:
@@ -60,4 +69,5 @@ def load_result(path: Path) -> Result:
     commands = [
         CommandTimes(**row | {"seconds": tuple(row["seconds"])}) for row in saved["commands"]
     ]
-    return Result(saved["machine"], trials, commands)
+    packages = read_times(saved.get("packages", []))  # results of old have none
+    return Result(saved["machine"], trials, commands, packages)

@@ -29,7 +29,8 @@ class Settings:
     """What of the study to run.
 
     Attributes:
-        workloads: names; empty for all that are not optional.
+        workloads: names, among which others' are passed over; empty for all that are not
+            optional.
         engines: names; empty for all.
         repeats: turns of each engine on each workload.
         quick: fewer rounds.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from harness.catalogue import ENGINES
+from harness.package_times import PackageTimes, find_figure
 from harness.summary import Figures
 from harness.targets import Verdict
 from harness.workloads import CHECK_ROUND, find_workload
@@ -25,8 +27,23 @@ _COLUMNS = (
 )
 
 
+_PACKAGE_COLUMNS = (
+    "compute packages",
+    "s",
+    "fastest–slowest",
+    "MB/s",
+    "beside it",
+    "s",
+    "fastest–slowest",
+    "quotient",
+)
+
+
 def render_markdown(
-    machine: Mapping[str, Any], figures: Sequence[Figures], verdicts: Sequence[Verdict]
+    machine: Mapping[str, Any],
+    figures: Sequence[Figures],
+    verdicts: Sequence[Verdict],
+    packages: Sequence[PackageTimes] = (),
 ) -> str:
     """Return the whole result: the machine, the targets, and a table for every workload.
 
@@ -34,6 +51,7 @@ def render_markdown(
         machine: what it ran on, and with what; see `run.py`.
         figures: from `harness.summary.summarise`.
         verdicts: from `harness.targets.judge`.
+        packages: from `harness.packages.measure_packages`.
     """
     parts = [_render_machine(machine)]
     if verdicts:
@@ -44,6 +62,9 @@ def render_markdown(
         _render_workload(name, [f for f in figures if f.workload == name], machine)
         for name in names
     ]
+    if packages:
+        table = _render_table(_PACKAGE_COLUMNS, map(_render_times, packages))
+        parts.append(f"### packages\n\n{table}")
     return "\n\n".join(parts) + "\n"
 
 
@@ -73,6 +94,24 @@ def _render_row(title: str, figures: Figures) -> tuple[str, ...]:
         f"{figures.peak_mb:.0f}",
         f"{figures.loss:.3f}, {figures.accuracy:.1%}{warning}",
     )
+
+
+def _render_times(times: PackageTimes) -> tuple[str, ...]:
+    figure = find_figure(times.figure)
+    if times.failure:
+        return (figure.title, *["–"] * (len(_PACKAGE_COLUMNS) - 2), times.failure)
+    return (
+        figure.title,
+        *_spread(times.seconds),
+        f"{times.pace:.0f}" if times.megabytes else "–",
+        figure.beside or "–",
+        *(_spread(times.beside) if times.beside else ("–", "–")),
+        f"{times.ratio:.2f}" if times.beside else "–",
+    )
+
+
+def _spread(seconds: Sequence[float]) -> tuple[str, str]:
+    return _seconds(median(seconds)), f"{_seconds(min(seconds))}–{_seconds(max(seconds))}"
 
 
 def _render_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.catalogue import ENGINES, OURS
 from harness.commands import CommandTimes
+from harness.package_times import PackageTimes
 from harness.summary import Figures, find_figures
 from harness.workloads import find_workload
 
@@ -30,7 +32,52 @@ class Verdict:
     met: bool
 
 
-def judge(figures: Sequence[Figures], commands: Sequence[CommandTimes]) -> list[Verdict]:
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "≥": operator.ge,
+    "≤": operator.le,
+    "<": operator.lt,
+}
+
+
+@dataclass(frozen=True)
+class _Bound:
+    """A target of packages: what is looked at, and the least or the most that it may be."""
+
+    target: str
+    read: Callable[[PackageTimes], float]
+    sign: str
+    limit: float
+    unit: str
+    digits: int
+
+    def judge(self, times: PackageTimes) -> Verdict:
+        """Return the verdict on the times of its figure."""
+        wanted = f"{self.sign} {self.limit:g}{self.unit}"
+        if times.failure:
+            return Verdict(self.target, wanted, times.failure, met=False)
+        value = self.read(times)
+        met = _COMPARE[self.sign](value, self.limit)
+        return Verdict(self.target, wanted, f"{value:.{self.digits}f}{self.unit}", met)
+
+
+_PACKAGES: Mapping[str, _Bound] = {
+    "train": _Bound(
+        "packages: PyTorch `train`, cold to warm", lambda t: t.ratio, "≥", 30.0, "×", 1
+    ),
+    "archive": _Bound("packages: `create_archive`", lambda t: t.pace, "≥", 150.0, " MB/s", 0),
+    "save": _Bound("packages: save 100 MB, to NumPy's", lambda t: t.ratio, "≤", 1.5, "×", 2),
+    "load": _Bound("packages: load 100 MB, to NumPy's", lambda t: t.ratio, "≤", 1.5, "×", 2),
+    "environment": _Bound(
+        "packages: environment in the cache", lambda t: t.median_seconds, "<", 0.2, " s", 4
+    ),
+}
+
+
+def judge(
+    figures: Sequence[Figures],
+    commands: Sequence[CommandTimes],
+    packages: Sequence[PackageTimes] = (),
+) -> list[Verdict]:
     """Return a verdict for every target that what was run can tell about."""
     return [
         *_judge_peers(figures),
@@ -38,6 +85,7 @@ def judge(figures: Sequence[Figures], commands: Sequence[CommandTimes]) -> list[
         *_judge_growth(figures),
         *_judge_first_round(figures),
         *_judge_commands(commands),
+        *(_PACKAGES[times.figure].judge(times) for times in packages),
     ]
 
 

@@ -57,7 +57,9 @@ def hand_weights(rounds: int) -> float:
 
 
 def metrics_of(run: fedloom.Run) -> pl.DataFrame:
-    return pl.read_parquet(run.path / "metrics.parquet")
+    table = run.metrics
+    assert table.equals(pl.read_parquet(run.path / "metrics.parquet"))
+    return table
 
 
 @pytest.fixture(scope="module")

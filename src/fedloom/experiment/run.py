@@ -63,6 +63,16 @@ class Run:
 
         return read_rounds(self.path)
 
+    @property
+    def metrics(self) -> pl.DataFrame:
+        """The table of metrics: one row per number that a package's client reported.
+
+        It has no rows where the clients are no packages.
+        """
+        from fedloom.records import read_metrics
+
+        return read_metrics(self.path)
+
     def weights(self, round: int, client_id: str | None = None) -> Weights:  # noqa: A002
         """Return the global weights after a round, or those a client ended it with.
 

@@ -11,7 +11,7 @@ from fedloom.records.write import RecordWriter
 
 if TYPE_CHECKING:
     from fedloom.records.quality import rate_services
-    from fedloom.records.read import read_records, read_rounds
+    from fedloom.records.read import read_metrics, read_records, read_rounds
 
 __all__ = [
     "ClientRecord",
@@ -23,11 +23,17 @@ __all__ = [
     "merge",
     "merge_files",
     "rate_services",
+    "read_metrics",
     "read_records",
     "read_rounds",
 ]
 
-_NEED_POLARS = {"rate_services": "quality", "read_records": "read", "read_rounds": "read"}
+_NEED_POLARS = {
+    "rate_services": "quality",
+    "read_metrics": "read",
+    "read_records": "read",
+    "read_rounds": "read",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,11 +11,22 @@ import sys
 from pathlib import Path
 
 from fedloom.files import write_text
-from fedloom.records.schema import ClientRecord, Column, RoundRecord, Table, describe_columns
+from fedloom.records.schema import (
+    ClientRecord,
+    Column,
+    MetricRecord,
+    RoundRecord,
+    Table,
+    describe_columns,
+)
 
 __all__ = ["describe_table", "main", "update_page"]
 
-_TABLES: dict[str, Table] = {"clients": ClientRecord, "rounds": RoundRecord}
+_TABLES: dict[str, Table] = {
+    "clients": ClientRecord,
+    "rounds": RoundRecord,
+    "metrics": MetricRecord,
+}
 _KINDS = {str: "text", int: "integer", float: "number", bool: "True/False"}
 
 
@@ -34,7 +45,8 @@ def _describe_row(column: Column) -> str:
 def update_page(page: str) -> str:
     """Return a page with the text between the marks of each table replaced by its description.
 
-    The marks are ``<!-- columns of clients -->`` and ``<!-- end -->``, and so for ``rounds``.
+    The marks are ``<!-- columns of clients -->`` and ``<!-- end -->``, and so for ``rounds``
+    and ``metrics``.
     """
     for name, table in _TABLES.items():
         mark = f"<!-- columns of {name} -->\n"

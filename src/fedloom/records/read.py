@@ -11,12 +11,21 @@ import polars as pl
 
 from fedloom.errors import DataError
 from fedloom.records.legacy import complete_set, find_sets, rename_old_columns
-from fedloom.records.schema import ClientRecord, RoundRecord, Table, column_names
+from fedloom.records.metrics import METRICS
+from fedloom.records.parquet import DTYPES
+from fedloom.records.schema import (
+    ClientRecord,
+    MetricRecord,
+    RoundRecord,
+    Table,
+    column_names,
+    describe_columns,
+)
 from fedloom.records.sources import CsvSource, is_parquet
 from fedloom.records.typed import RawTable, apply_schema
 from fedloom.records.write import CLIENTS, ROUNDS
 
-__all__ = ["read_records", "read_rounds"]
+__all__ = ["read_metrics", "read_records", "read_rounds"]
 
 _ROWS_AT_ONCE = 10_000
 
@@ -63,6 +72,25 @@ def read_rounds(path: str | os.PathLike[str]) -> pl.DataFrame:
     ):
         path = beside
     return _concat([_read_rounds(file) for file in _find_files(path, ROUNDS, "rounds")])
+
+
+def read_metrics(folder: str | os.PathLike[str]) -> pl.DataFrame:
+    """Read a run's table of metrics: a row per number that a package's client reported.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        The columns of the schema; no rows where no client reported anything.
+
+    Raises:
+        DataError: the table is malformed; names file and line.
+    """
+    for suffix in ("parquet", "csv"):
+        file = Path(folder) / f"{METRICS}.{suffix}"
+        if file.exists():
+            return _read(file, _read_raw(file), MetricRecord)
+    return pl.DataFrame(schema={c.name: DTYPES[c.kind] for c in describe_columns(MetricRecord)})
 
 
 def _read_rounds(file: Path) -> pl.DataFrame:
