@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from fedloom.page.curves import divergence_card, loss_card, score_card
+from fedloom.page.metrics import metric_cards
 from fedloom.page.palette import PALETTES
 from fedloom.page.participation import participation_card
 from fedloom.page.report import _cards
@@ -179,3 +180,26 @@ def test_colours_can_be_read_on_the_surface(theme: str) -> None:
     assert all(contrast(colors[f"c{n}"], colors["surface"]) >= 3 for n in range(1, 9))
     assert contrast(colors["text"], colors["bg"]) >= 7
     assert contrast(colors["muted"], colors["bg"]) >= 4.5
+
+
+def test_numbers_that_clients_validated_have_a_card_each() -> None:
+    clients = pl.DataFrame({"round": [1, 1, 2, 2], "client_id": ["a", "b", "a", "b"]})
+    rows = [
+        (1, "a", "validate", "accuracy", 0.5),
+        (1, "b", "validate", "accuracy", 0.7),
+        (2, "a", "validate", "accuracy", 0.6),
+        (2, "b", "validate", "accuracy", float("nan")),
+        (1, "a", "train", "seen", 3.0),
+        (1, "a", "validate", "<b>", 1.0),
+    ]
+    columns = ["round", "client_id", "phase", "name", "value"]
+    metrics = pl.DataFrame(rows, schema=columns, orient="row")
+    cards = metric_cards(view_runs([RunTables("run", clients, NO_ROUNDS, metrics)]))
+    assert [card.title for card in cards] == ["accuracy", "<b>"]
+    assert [(t["name"], t["y"]) for t in cards[0].data] == [("a", [0.5, 0.6]), ("b", [0.7, None])]
+    figure = go.Figure(paint({"data": cards[0].data, "layout": cards[0].layout}))
+    assert figure.data
+
+
+def test_runs_without_metrics_have_no_such_cards() -> None:
+    assert metric_cards(eleven_clients()) == []

@@ -94,7 +94,7 @@ class Run:
         from fedloom.page import RunTables, write_report
 
         target = self._folder.report if path is None else Path(path)
-        tables = RunTables(name=self.path.name, clients=self.clients, rounds=self.rounds)
+        tables = RunTables(self.path.name, self.clients, self.rounds, self.metrics)
         write_report([tables], target)
         return target
 

@@ -18,13 +18,14 @@ def read_runs(paths: Sequence[Path]) -> list[RunTables]:
     Raises:
         InputError: a file is missing, unreadable or malformed.
     """
-    from fedloom.records import read_records, read_rounds
+    return [run for path in map(_find_run, paths) for run in split_runs(_read_run(path))]
 
-    return [
-        run
-        for path in map(_find_run, paths)
-        for run in split_runs(RunTables(_name_of(path), read_records(path), read_rounds(path)))
-    ]
+
+def _read_run(path: Path) -> RunTables:
+    from fedloom.records import read_metrics, read_records, read_rounds
+
+    folder = path if path.is_dir() else path.with_suffix("")
+    return RunTables(_name_of(path), read_records(path), read_rounds(path), read_metrics(folder))
 
 
 def report_path(paths: Sequence[Path]) -> Path:

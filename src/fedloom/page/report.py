@@ -12,6 +12,7 @@ from fedloom.page.curves import divergence_card, loss_card, score_card
 from fedloom.page.head import facts, runs_table, tiles, title_of
 from fedloom.page.heatmap import Counts, heatmap_card, heatmap_cards
 from fedloom.page.html import compose_page
+from fedloom.page.metrics import metric_cards
 from fedloom.page.participation import participation_card
 from fedloom.page.rounds import rounds_card
 from fedloom.page.tables import RunTables
@@ -82,5 +83,5 @@ def _cards(views: Sequence[RunView]) -> list[Card]:
         simulated_card(views),
         size_card(views),
     ]
-    shown = [*results, *heatmap_cards(views), *costs]
+    shown = [*results, *metric_cards(views), *heatmap_cards(views), *costs]
     return [card for card in shown if card is not None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -27,11 +27,14 @@ class RunTables:
         clients: one row per client and round; columns as in `ClientRecord`, any may be missing.
         rounds: one row per round; columns as in `RoundRecord`, any may be missing. An empty frame
             stands for a run of which only the clients are known.
+        metrics: one row per number that a package's client reported; columns as in `MetricRecord`,
+            or an empty frame.
     """
 
     name: str
     clients: pl.DataFrame
     rounds: pl.DataFrame
+    metrics: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 def complete_tables(run: RunTables) -> RunTables:
@@ -57,7 +60,12 @@ def split_runs(run: RunTables) -> list[RunTables]:
     if len(ids) < 2:
         return [run]
     return [
-        RunTables(f"{run.name} {run_id[:8]}", _of(run.clients, run_id), _of(run.rounds, run_id))
+        RunTables(
+            f"{run.name} {run_id[:8]}",
+            _of(run.clients, run_id),
+            _of(run.rounds, run_id),
+            _of(run.metrics, run_id),
+        )
         for run_id in ids
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -121,7 +121,7 @@ def view_runs(runs: Sequence[RunTables]) -> list[RunView]:
     """Complete the tables of all runs and give each a name of its own and a colour."""
     names = name_apart(run.name for run in runs)
     return [
-        RunView(complete_tables(RunTables(name, run.clients, run.rounds)), index, len(runs) == 1)
+        RunView(complete_tables(replace(run, name=name)), index, len(runs) == 1)
         for index, (name, run) in enumerate(zip(names, runs, strict=True))
     ]
 
