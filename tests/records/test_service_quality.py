@@ -98,4 +98,4 @@ def test_a_stale_page_is_brought_up_to_date(
 def test_the_tables_are_printed() -> None:
     command = [sys.executable, "-m", "fedloom.records.describe"]
     text = subprocess.run(command, capture_output=True, check=True, timeout=30, text=True).stdout
-    assert text.count("| `run_id` |") == 2
+    assert text.count("| `run_id` |") == 3
