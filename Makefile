@@ -18,7 +18,7 @@ DEV := $(VENV)/.stamp-dev
 
 export FLWR_TELEMETRY_ENABLED := 0
 
-.PHONY: help demo torch test lint format bench licences constraints clean
+.PHONY: help demo torch tensorflow test chaos lint format bench licences constraints clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -35,8 +35,11 @@ $(DEV): $(GROUND)
 	@$(PIP_INSTALL) --editable . --group dev
 	@touch $(RUNTIME) $@
 
-torch: $(DEV) ## Add PyTorch, for the tests of packages that train with it (large)
+torch: $(DEV) ## Add PyTorch, for the tests that train with it (large)
 	@$(PIP_INSTALL) --group torch
+
+tensorflow: $(DEV) ## Add TensorFlow, for the tests that train with it (large)
+	@$(PIP_INSTALL) --group tensorflow
 
 demo: $(RUNTIME) ## Train 20 clients on a non-IID split; write records, weights and a report
 	$(BIN)/fedloom generate --clients 20 --partition dirichlet --output demo.csv --overwrite
@@ -44,6 +47,9 @@ demo: $(RUNTIME) ## Train 20 clients on a non-IID split; write records, weights 
 
 test: $(DEV) ## Run all tests with the coverage floor
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
+
+chaos: $(DEV) ## Kill every part of the platform at every stage of a task (about half an hour)
+	FEDLOOM_CHAOS=1 $(BIN)/python -m pytest tests/platform/test_chaos.py $(ARGS)
 
 lint: $(DEV) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

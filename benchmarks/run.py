@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -17,9 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from harness.assignment import DATA_FOLDER, RESULTS_FOLDER
 from harness.catalogue import ENGINES, OURS
 from harness.commands import measure_commands
+from harness.federation import FEDERATION, measure_federation
+from harness.federation_times import describe_federation
 from harness.machine import describe_machine, read_load
 from harness.package_times import describe_times
 from harness.packages import PACKAGES, measure_packages
+from harness.rate_figures import RATE_GROUPS
+from harness.rate_runs import measure_rates
+from harness.rate_times import describe_rate
 from harness.result import Result, load_result
 from harness.rows import prepare_rows
 from harness.study import Settings, describe_trial, plan_trials, run_study
@@ -28,7 +34,10 @@ from harness.workloads import WORKLOADS
 __all__: list[str] = []
 
 _LATEST = RESULTS_FOLDER / "latest.json"
+_GENERAL = "general"
 _SETUP_SECONDS = 3600
+_FEDERATION_SECONDS = 2400.0
+"""For one part: stock Flower takes minutes where we take seconds."""
 
 
 def main() -> int:
@@ -48,7 +57,7 @@ def _parse() -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="fewer rounds, one repeat")
     add("--slow", action="store_true", help="Flower with 10,000 clients too; see --limit")
-    workloads = [*(w.name for w in WORKLOADS), PACKAGES]
+    workloads = [*(w.name for w in WORKLOADS), PACKAGES, FEDERATION, *RATE_GROUPS]
     add("--workload", action="append", choices=workloads, default=[])
     add("--engine", action="append", choices=[e.name for e in ENGINES], default=[])
     add("--repeats", type=int, help="turns of each engine on each workload (3; quick: 1)")
@@ -72,23 +81,52 @@ def _measure(given: argparse.Namespace) -> Result:
         device=given.device,
         limit_seconds=given.limit,
     )
-    _prepare_peers(settings)
-    result = Result(describe_machine(settings, prepare_rows(DATA_FOLDER)))
-    if not given.workload and (not given.engine or OURS in given.engine):
-        result.commands = measure_commands(3 if given.quick else 10)
-    if PACKAGES in given.workload or not (given.workload or given.engine):
-        for times in measure_packages(3 if given.quick else 10, given.limit):
-            result.packages.append(times)
-            _tell(describe_times(times))
+    groups = _choose_groups(given)
+    trials = list(plan_trials(settings))
+    if PACKAGES in groups or any(engine.name != OURS for _, engine, _ in trials):
+        _prepare_peers()
+    rows = prepare_rows(DATA_FOLDER) if trials else {}
+    result = Result(describe_machine(settings, rows))
+    _measure_groups(result, given, groups)
     if given.keep and _LATEST.exists():
-        planned = {workload.name for workload, _, _ in plan_trials(settings)}
-        result.keep_from(load_result(_LATEST), planned)
+        result.keep_from(load_result(_LATEST), {workload.name for workload, _, _ in trials})
     _save(result)
     for trial in run_study(settings):
         result.trials.append(trial)
         _save(result)
         _tell(describe_trial(trial))
     return result
+
+
+def _choose_groups(given: argparse.Namespace) -> list[str]:
+    """Return what is to be measured besides the study of engines."""
+    groups = [_GENERAL, PACKAGES, FEDERATION, *RATE_GROUPS]
+    if given.workload:
+        return [group for group in groups if group in given.workload]
+    if given.engine:
+        return [_GENERAL] if OURS in given.engine else []
+    return groups
+
+
+def _measure_groups(result: Result, given: argparse.Namespace, groups: Sequence[str]) -> None:
+    calls = 3 if given.quick else 10
+    kinds = [group for group in groups if group not in (PACKAGES, FEDERATION)]
+    result.commands = measure_commands(calls, kinds)
+    if PACKAGES in groups:
+        for times in measure_packages(calls, given.limit):
+            result.packages.append(times)
+            _tell(describe_times(times))
+    if FEDERATION in groups:
+        repeats = given.repeats or (1 if given.quick else 3)
+        for measured in measure_federation(repeats, _FEDERATION_SECONDS, quick=given.quick):
+            result.federation.append(measured)
+            _tell(describe_federation(measured))
+    for group in RATE_GROUPS:
+        if group in groups:
+            repeats = given.repeats or (1 if given.quick else 3)
+            for rate in measure_rates(group, repeats, quick=given.quick, limit=given.limit):
+                result.rates.append(rate)
+                _tell(describe_rate(rate))
 
 
 def _save(result: Result) -> None:
@@ -100,9 +138,7 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _prepare_peers(settings: Settings) -> None:
-    if settings.engines == (OURS,) and PACKAGES not in settings.workloads:
-        return
+def _prepare_peers() -> None:
     script = Path(__file__).with_name("setup_peers.sh")
     environment = os.environ | {"PYTHON": sys.executable}
     subprocess.run(["/bin/sh", str(script)], check=True, timeout=_SETUP_SECONDS, env=environment)

@@ -59,7 +59,7 @@ def render_licences() -> str:
     """
     wanted = runtime_closure()
     output = subprocess.run(
-        [sys.executable, "-m", "piplicenses", "--format=json"],
+        [sys.executable, "-m", "piplicenses", "--format=json", "--with-system"],
         check=True,
         capture_output=True,
         text=True,

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 
 import fedloom
 from fedloom.cli import program
+from fedloom.cli.bench import BenchGroup
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "fedloom"
@@ -183,6 +184,8 @@ def check_flags(arguments: list[str]) -> None:
             _, command, rest = command.resolve_command(context, list(rest))
             assert command is not None
             context = click.Context(command, info_name=command.name, parent=context)
+        if isinstance(command, BenchGroup):
+            rest = command.spread(list(rest))
         command.make_parser(context).parse_args(list(rest))
     else:
         group.make_parser(context).parse_args(list(completed))

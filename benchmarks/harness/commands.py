@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -13,6 +14,14 @@ from harness.children import Ended, run_command
 __all__ = ["CommandTimes", "measure_commands"]
 
 _LIMIT_SECONDS = 60.0
+_COMMANDS = {
+    "general": ("--help", "merge three.csv --output merged.csv"),
+    "requests": ("workload --help",),
+    "scheduling": ("schedule --help",),
+    "backends": (),
+}
+"""What each kind of measurement times besides; `merge` gets a file of three lines."""
+
 _THREE_LINES = "run_id,round,client_id,num_examples\nr,1,client_1,50\nr,1,client_2,40\n"
 
 
@@ -38,13 +47,18 @@ class CommandTimes:
         return median(self.seconds)
 
 
-def measure_commands(repeats: int) -> list[CommandTimes]:
-    """Time ``fedloom --help`` and ``fedloom merge`` of a file of three lines."""
+def measure_commands(repeats: int, kinds: Sequence[str] = tuple(_COMMANDS)) -> list[CommandTimes]:
+    """Time each command of some kinds.
+
+    Args:
+        repeats: timed runs of each, after one that is not.
+        kinds: general, requests, scheduling.
+    """
     with TemporaryDirectory(prefix="fedloom-bench-") as name:
         folder = Path(name)
         (folder / "three.csv").write_text(_THREE_LINES)
-        merge = ["merge", "three.csv", "--output", "merged.csv"]
-        return [_measure(["--help"], folder, repeats), _measure(merge, folder, repeats)]
+        commands = [command for kind in kinds for command in _COMMANDS[kind]]
+        return [_measure(command.split(), folder, repeats) for command in commands]
 
 
 def _measure(arguments: list[str], folder: Path, repeats: int) -> CommandTimes:

@@ -17,7 +17,12 @@ __all__ = ["describe_machine", "read_load"]
 
 
 def describe_machine(settings: Settings, sources: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a reader needs to judge the figures, in the order of the page."""
+    """Return what a reader needs to judge the figures, in the order of the page.
+
+    Args:
+        settings: what is run.
+        sources: what the clients' rows are and where they are from; empty where none are read.
+    """
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "processor": _read_processor(),
@@ -25,8 +30,7 @@ def describe_machine(settings: Settings, sources: Mapping[str, str]) -> dict[str
         "device": settings.device,
         "Python": platform.python_version(),
         "peers": _read_versions(),
-        "images": sources["images"],
-        "digits": sources["digits"],
+        **sources,
         "repeats": settings.repeats,
         "load at the start": read_load(),
     }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from harness.children import Ended, run_command
 from harness.package_times import FIGURES, PackageTimes, read_times
-from harness.stopwatch import MARK
+from harness.reports import find_report
 
 __all__ = ["PACKAGES", "measure_packages", "read_report"]
 
@@ -38,11 +37,7 @@ def measure_packages(repeats: int, limit_seconds: float) -> Iterator[PackageTime
 
 def read_report(module: str, ended: Ended, limit_seconds: float) -> list[PackageTimes]:
     """Return what a module in `packages` told, or for each of its figures why it did not."""
-    lines = [line for line in ended.output.splitlines() if line.startswith(MARK)]
-    if ended.code == 0 and lines:
-        return read_times(json.loads(lines[-1].removeprefix(MARK)))
-    last = (ended.errors.strip().splitlines() or ["it printed nothing"])[-1]
-    failure = f"exit code {ended.code}: {last[:200]}"
-    if ended.code is None:
-        failure = f"more than {limit_seconds:.0f} s"
+    rows, failure = find_report(ended, limit_seconds)
+    if not failure:
+        return read_times(rows)
     return [PackageTimes(f.name, failure=failure) for f in FIGURES if f.module == module]

@@ -6,7 +6,6 @@ and ratios are taken within a repeat.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from typing import Any
 
 from harness.catalogue import ENGINES, OURS, Engine, build_command, build_environment
 from harness.children import run_command
-from harness.stopwatch import MARK
+from harness.reports import find_report
 from harness.workloads import WORKLOADS, Workload
 
 __all__ = ["Settings", "Trial", "describe_trial", "plan_trials", "run_study"]
@@ -126,10 +125,5 @@ def _run_trial(settings: Settings, workload: Workload, engine: Engine, repeat: i
         environment=build_environment(engine, settings.cores, settings.device),
         folder=_BENCHMARKS,
     )
-    if ended.code is None:
-        return Trial(*place, reason=f"more than {settings.limit_seconds:.0f} s", failed=True)
-    lines = [line for line in ended.output.splitlines() if line.startswith(MARK)]
-    if ended.code != 0 or not lines:
-        last = (ended.errors.strip().splitlines() or ["it printed nothing"])[-1]
-        return Trial(*place, reason=f"exit code {ended.code}: {last[:200]}", failed=True)
-    return Trial(*place, report=json.loads(lines[-1].removeprefix(MARK)))
+    report, failure = find_report(ended, settings.limit_seconds)
+    return Trial(*place, reason=failure, failed=True) if failure else Trial(*place, report=report)

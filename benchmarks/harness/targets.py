@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.catalogue import ENGINES, OURS
 from harness.commands import CommandTimes
+from harness.federation_times import FederationTimes, judge_federation
 from harness.package_times import PackageTimes
+from harness.rate_targets import judge_rates
+from harness.rate_times import RateTimes
 from harness.summary import Figures, find_figures
+from harness.verdicts import COMPARE, Verdict
 from harness.workloads import find_workload
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["judge"]
 
 _FASTEST = {"mlp-10": 2.0, "mlp-100": 2.0, "cnn-10": 1.0}
 _FLOWER = {"mlp-10": 6.0, "mlp-100": 6.0, "small-1000": 50.0}
-_COMMAND_SECONDS = {"fedloom --help": 0.3, "fedloom merge": 1.0}
+_COMMAND_SECONDS = {
+    "fedloom --help": 0.3,
+    "fedloom workload": 0.3,
+    "fedloom schedule": 0.3,
+    "fedloom merge": 1.0,
+}
 _LINEAR = 1.25
 _MEMORY_MB = 300.0
 _FIRST_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One target: what was wanted, what was measured, whether that is enough."""
-
-    target: str
-    wanted: str
-    measured: str
-    met: bool
-
-
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    "≥": operator.ge,
-    "≤": operator.le,
-    "<": operator.lt,
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +47,7 @@ class _Bound:
         if times.failure:
             return Verdict(self.target, wanted, times.failure, met=False)
         value = self.read(times)
-        met = _COMPARE[self.sign](value, self.limit)
+        met = COMPARE[self.sign](value, self.limit)
         return Verdict(self.target, wanted, f"{value:.{self.digits}f}{self.unit}", met)
 
 
@@ -77,6 +68,8 @@ def judge(
     figures: Sequence[Figures],
     commands: Sequence[CommandTimes],
     packages: Sequence[PackageTimes] = (),
+    rates: Sequence[RateTimes] = (),
+    federation: Sequence[FederationTimes] = (),
 ) -> list[Verdict]:
     """Return a verdict for every target that what was run can tell about."""
     return [
@@ -86,6 +79,8 @@ def judge(
         *_judge_first_round(figures),
         *_judge_commands(commands),
         *(_PACKAGES[times.figure].judge(times) for times in packages),
+        *(verdict for times in federation for verdict in judge_federation(times)),
+        *judge_rates(rates),
     ]
 
 

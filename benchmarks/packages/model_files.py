@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from fedloom.package.helpers import get_helper
 from harness.package_times import PackageTimes, parse_repeats, print_times
+from harness.turns import take_turns
 
 __all__ = ["measure_model_files"]
 
@@ -36,14 +34,14 @@ def measure_model_files(repeats: int, megabytes: int = _MEGABYTES) -> list[Packa
     helper, arrays = get_helper("numpyhelper"), _make_model(megabytes)
     with TemporaryDirectory(prefix="fedloom-bench-") as name:
         own, other = Path(name, "helper.npz"), Path(name, "numpy.npz")
-        saves = _take_turns(
+        saves = take_turns(
             lambda: helper.save(arrays, str(own)), lambda: _save(arrays, other), repeats
         )
-        loads = _take_turns(lambda: helper.load(str(own)), lambda: _load(other), repeats)
+        loads = take_turns(lambda: helper.load(str(own)), lambda: _load(other), repeats)
         _compare(arrays, helper.load(str(own)))
     return [
-        PackageTimes("save", *saves, megabytes=megabytes),
-        PackageTimes("load", *loads, megabytes=megabytes),
+        PackageTimes("save", saves.seconds, saves.beside, megabytes=megabytes),
+        PackageTimes("load", loads.seconds, loads.beside, megabytes=megabytes),
     ]
 
 
@@ -66,21 +64,6 @@ def _load(path: Path) -> Arrays:
 def _compare(saved: Arrays, loaded: Arrays) -> None:
     if not all(np.array_equal(a, b) for a, b in zip(saved, loaded, strict=True)):
         raise SystemExit("the helper did not load what it saved")
-
-
-def _take_turns(
-    own: Callable[[], object], other: Callable[[], object], repeats: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the seconds of both; who is first changes from turn to turn."""
-    seconds: dict[Callable[[], object], list[float]] = {own: [], other: []}
-    for turn in range(repeats + 1):
-        for act in (own, other) if turn % 2 == 0 else (other, own):
-            os.sync()  # nobody is to pay for what the one before wrote
-            begun = perf_counter()
-            kept = act()
-            seconds[act].append(perf_counter() - begun)
-            del kept  # giving memory back is not timed
-    return tuple(seconds[own][1:]), tuple(seconds[other][1:])
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ A run in three lines::
     run.report("report.html")
 
 The same experiment from a shell is ``fedloom generate --clients 20 --partition dirichlet``.
+`fedloom.connect` reaches a platform, where real clients train together.
 Names are imported when they are first used, so ``import fedloom`` takes no time.
 """
 
@@ -20,14 +21,17 @@ from fedloom._version import __version__
 if TYPE_CHECKING:
     from fedloom.errors import FedloomError
     from fedloom.experiment import Plan, Run, Split, make_plan, open_run, partition, simulate
+    from fedloom.platform.connection import Platform, connect
     from fedloom.records import merge
 
 __all__ = [
     "FedloomError",
     "Plan",
+    "Platform",
     "Run",
     "Split",
     "__version__",
+    "connect",
     "make_plan",
     "merge",
     "open_run",
@@ -38,8 +42,10 @@ __all__ = [
 _HOMES = {
     "FedloomError": "fedloom.errors",
     "Plan": "fedloom.experiment",
+    "Platform": "fedloom.platform.connection",
     "Run": "fedloom.experiment",
     "Split": "fedloom.experiment",
+    "connect": "fedloom.platform.connection",
     "make_plan": "fedloom.experiment",
     "merge": "fedloom.records",
     "open_run": "fedloom.experiment",

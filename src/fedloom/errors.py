@@ -10,7 +10,12 @@ The branches follow what the caller can do about it::
     │   ├── ModelError             a model cannot be loaded, built or traced
     │   ├── PackageError           a compute package, or what its commands leave, is not as agreed
     │   ├── OutputError            an output exists, cannot be written, or the disk is full
+    │   ├── NotFoundError          nothing has that number or name
+    │   ├── ConflictError          what is there does not allow it: a status, a key, a version
     │   └── MissingExtraError      an optional dependency is not installed
+    ├── AccessError                exit code 1: who asks is not known, or may not do this
+    ├── LinkError                  exit code 1: a server cannot be reached, started or used
+    │   └── IncompatibleError      two parts of Fedloom do not understand each other; names both
     └── RunFailedError             exit code 1: the run was valid, yet nothing could be learnt
 
 The command line prints the message alone, on one line, and ends with ``exit_code``.
@@ -22,11 +27,16 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "AccessError",
+    "ConflictError",
     "DataError",
     "FedloomError",
+    "IncompatibleError",
     "InputError",
+    "LinkError",
     "MissingExtraError",
     "ModelError",
+    "NotFoundError",
     "OutputError",
     "PackageError",
     "PartitionError",
@@ -85,6 +95,14 @@ class OutputError(InputError):
     """An output exists already, lies outside its folder, cannot be written, or the disk is full."""
 
 
+class NotFoundError(InputError):
+    """Nothing has the number or the name that was asked for; the message says what was sought."""
+
+
+class ConflictError(InputError):
+    """What is there does not allow what was asked: a status, a key, a version in the way."""
+
+
 class MissingExtraError(InputError):
     """An optional dependency is not installed.
 
@@ -96,6 +114,29 @@ class MissingExtraError(InputError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs an extra: pip install 'fedloom[{extra}]'")
         self.feature, self.extra = feature, extra
+
+
+class AccessError(FedloomError):
+    """Who asks is not known, or may not do this."""
+
+
+class LinkError(FedloomError):
+    """A server cannot be reached, started or used: it is down, refuses us, or hung up for good."""
+
+
+class IncompatibleError(LinkError):
+    """Two parts of Fedloom of versions that do not understand each other; the message names both.
+
+    Args:
+        ours: version and protocol of this part.
+        theirs: those of the other.
+    """
+
+    def __init__(self, ours: str, theirs: str) -> None:
+        super().__init__(
+            f"{theirs} does not understand {ours}; install the same version on both machines"
+        )
+        self.ours, self.theirs = ours, theirs
 
 
 class RunFailedError(FedloomError):

@@ -22,7 +22,7 @@ def output_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"cannot write {path}: {reason}; free space or choose another place with --output-dir"
+            f"cannot write {path}: {reason}; free space or choose another place"
         ) from error
 
 
@@ -33,9 +33,12 @@ def open_replacing(path: Path) -> Iterator[IO[bytes]]:
     On an error the old file stays as it was and nothing is left beside it.
 
     Raises:
-        OutputError: the place cannot be written or the disk is full.
+        OutputError: the place cannot be written, is no file, or the disk is full.
     """
     with output_errors(path):
+        if path.exists() and not path.is_file():
+            # A device would be gone: renaming puts a file in its place.
+            raise OutputError(f"{path} is there and is no file; choose another place")
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             beside = Path(file.name)

@@ -60,6 +60,14 @@ def test_an_unknown_name_carries_the_nearest_one(
     assert "did you mean 'FedAvg'?" in capsys.readouterr().err
 
 
+def test_a_wrong_command_of_a_group_is_answered_with_one_suggestion(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for words in (["task", "document"], ["client", "policy", "alow"]):
+        assert main(words) == 2
+        assert capsys.readouterr().err.count("Did you mean") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

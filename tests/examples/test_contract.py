@@ -13,7 +13,7 @@ from fedloom.package import create_archive, inspect_package
 
 from .trial import EXAMPLES, TEMPLATES, Trial, copy_project
 
-SAME_AS_EXAMPLE = {"keras": "keras", "sklearn": "scikit-learn"}
+SAME_AS_EXAMPLE = {"iris": "iris", "keras": "keras", "sklearn": "scikit-learn"}
 """Templates that are examples, file by file: `cp -r` one onto the other after a change."""
 
 BY_HAND = ("mnist-pytorch", "scikit-learn")
@@ -62,7 +62,7 @@ def test_all_that_were_promised_are_there() -> None:
         *("mnist-pytorch", "keras", "scikit-learn", "flower-client", "self-supervised", "iris")
     }
     assert {path.name for path in OWN_TEMPLATES} | SAME_AS_EXAMPLE.keys() == {
-        *("keras", "pytorch", "sklearn")
+        *("iris", "keras", "pytorch", "sklearn")
     }
 
 

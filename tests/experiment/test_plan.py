@@ -175,7 +175,7 @@ def test_any_options_make_a_plan_or_a_clear_error(options: dict[str, Any]) -> No
         plan = make_plan(options)
     except InputError:
         return
-    assert make_plan(plan.model_dump(mode="json")).run_id == plan.run_id
+    assert make_plan(plan.content).run_id == plan.run_id
 
 
 def test_a_plan_file_is_flat_or_that_of_a_run(tmp_path: Path) -> None:

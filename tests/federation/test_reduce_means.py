@@ -13,6 +13,7 @@ from fedloom.federation.reduce import (
     Update,
     clipped_sum,
     mean_by_examples,
+    means,
     uniform_mean,
 )
 
@@ -179,3 +180,27 @@ def test_fold_in_a_compiled_loop_equals_numpy(reducer):
         return reducer.finish(reducer.merge(half, rest))
 
     assert_close(run(deltas, counts), reducer.finish(fold(reducer, updates)))
+
+
+@pytest.mark.parametrize("make", [mean_by_examples, uniform_mean])
+def test_folding_in_place_gives_the_same_bits_and_needs_no_memory(make, monkeypatch):
+    monkeypatch.setattr(means, "_BLOCK_VALUES", 3)
+    reducer = make()
+    generator = np.random.default_rng(4)
+    like = [
+        np.zeros((5, 4), np.float32),
+        np.zeros((), np.float64),
+        np.asfortranarray(np.zeros((3, 2), np.float16)),
+        np.zeros((0, 2), np.float32),
+        np.zeros(7, np.int32),
+    ]
+    plain, used = reducer.init(like), reducer.init(like)
+    place = used[0][0]
+    for count in (3, 1, 250):
+        delta = [np.asarray(generator.normal(size=w.shape) * 9).astype(w.dtype) for w in like]
+        plain = reducer.add(plain, Update([d.copy() for d in delta], count))
+        used = reducer.consume(used, Update(delta, count))
+    assert used[0][0] is place
+    for ours, theirs in zip(reducer.finish(used), reducer.finish(plain), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,4 +1,4 @@
-"""`fedloom package`: make, look into, try and pack packages."""
+"""`fedloom package`: make, look into, try, pack, sign and push packages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from fedloom.cli.package_push import push
+from fedloom.cli.package_sign import make, sign
+
 if TYPE_CHECKING:
     from fedloom.package.check import CheckStep
     from fedloom.package.inspect import PackageReport
@@ -17,7 +20,7 @@ __all__ = ["check", "create", "env", "init", "inspect", "package", "schema"]
 
 package = typer.Typer(
     add_completion=False,
-    help="""Make, look into, try and pack packages: training code in any framework.
+    help="""Make, look into, try, pack, sign and push packages: training code in any framework.
 
     A package is a folder with a project file (fedloom.yaml, scaleout.yaml or fedn.yaml) that names
     up to five commands: build, startup, train, validate, predict.
@@ -28,8 +31,12 @@ package = typer.Typer(
       fedloom package init my-project --template pytorch
       fedloom package check --path my-project/client
       fedloom package create --path my-project/client
+      fedloom package push my-project/client --name mine
     """,
 )
+package.command()(push)
+package.command("key")(make)
+package.command()(sign)
 
 Folder: TypeAlias = Annotated[
     Path, typer.Option("--path", "-p", help="The package's folder.", show_default="this folder")
@@ -44,7 +51,7 @@ Offline: TypeAlias = Annotated[
 def init(
     folder: Annotated[Path, typer.Argument(metavar="PATH", help="Folder to make.")],
     template: Annotated[
-        str, typer.Option("--template", "-t", help="pytorch, keras or sklearn.")
+        str, typer.Option("--template", "-t", help="pytorch, keras, sklearn or iris.")
     ] = "pytorch",
     as_json: AsJson = False,
 ) -> None:

@@ -57,6 +57,7 @@ _PANELS = {
         "backend",
         "lanes",
         "workers",
+        "ray_address",
         "client_timeout_s",
     ),
     "Algorithm": ("algorithm", *ALGORITHM_PARAMETERS),

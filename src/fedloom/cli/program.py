@@ -19,11 +19,25 @@ __all__ = ["COMMANDS", "LazyGroup", "app", "complete_arguments", "main"]
 
 COMMANDS = {
     "generate": "Run a federated experiment: train clients, write records and weights.",
+    "bench": "Compare backends, strategies and numbers of clients, here or on EC2.",
     "partition": "Show who would hold which rows, without training.",
     "merge": "Join tables of records into one.",
     "report": "Make one HTML page of plots from runs.",
     "run": "Run one entry point of a package: build, startup, train, validate, predict.",
     "package": "Make, look into, try and pack packages: training code in any framework.",
+    "workload": "Make, describe, import and export sequences of AI requests.",
+    "schedule": "Simulate scheduling policies on a workload and a cluster, side by side.",
+    "up": "Start a whole platform on this machine: API, page, coordinator and clients.",
+    "api": "Serve the API and the page.",
+    "server": "Run the coordinator, its SuperLink and the gateway that nodes connect to.",
+    "superlink": "Run a SuperLink by itself, for a coordinator that starts none.",
+    "client": "Run a node beside its data, and decide what may run on it.",
+    "task": "Start, watch, cancel and export tasks of a platform.",
+    "node": "List, look at, register and remove the nodes of a platform.",
+    "model": "List models and versions, their lineage, and download them.",
+    "token": "List, grant and revoke tokens of a platform.",
+    "certs": "Make a certificate authority and certificates for TLS.",
+    "config": "Show the settings of the platform's parts and where each came from.",
     "doctor": "Check this machine: what is there, what is missing, how to get it.",
 }
 """Commands in the order of the help. Command NAME is the function NAME of `fedloom.cli.NAME`, or
@@ -72,10 +86,19 @@ def _load(name: str) -> click.Command:
     if isinstance(content, typer.Typer):
         group = typer.main.get_command(content)
         group.name = name
+        _leave_suggestions_to_click(group)
         return group
     single = typer.Typer(add_completion=False)
     single.command(name, short_help=COMMANDS[name])(content)
     return typer.main.get_command(single)
+
+
+def _leave_suggestions_to_click(command: click.Command) -> None:
+    """Keep a group and the groups in it from naming the nearest command a second time."""
+    if isinstance(command, TyperGroup):
+        command.suggest_commands = False
+        for inner in command.commands.values():
+            _leave_suggestions_to_click(inner)
 
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["report"]
+__all__ = ["check_page_name", "open_in_browser", "report"]
 
 
 def report(
@@ -54,7 +54,7 @@ def report(
     from fedloom.page.read import read_runs, report_path
     from fedloom.page.report import write_report
 
-    page = _check_output(output) if output else report_path(runs)
+    page = check_page_name(output) if output else report_path(runs)
     tables = read_runs(runs)
     write_report(tables, page)
     picture = page.with_suffix(".png") if png else None
@@ -69,10 +69,10 @@ def report(
     written = [page, picture] if picture else [page]
     _tell(written, [run.name for run in tables], as_json=as_json, quiet=quiet)
     if open_page:
-        _open(page)
+        open_in_browser(page)
 
 
-def _check_output(path: Path) -> Path:
+def check_page_name(path: Path) -> Path:
     """Return the path of the page, with its suffix.
 
     Raises:
@@ -100,7 +100,7 @@ def _tell(written: list[Path], runs: list[str], *, as_json: bool, quiet: bool) -
             typer.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def _open(page: Path) -> None:
+def open_in_browser(page: Path) -> None:
     """Open the page in the reader's browser.
 
     Raises:

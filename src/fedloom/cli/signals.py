@@ -14,15 +14,19 @@ __all__ = ["end_like_interrupt"]
 def end_like_interrupt() -> Iterator[None]:
     """Let a request to end, or a terminal that closes, stop a command as Ctrl-C does.
 
-    What it started lies in sessions of its own, which the system would not end with it.
+    What it started lies in sessions of its own, which the system would not end with it. A signal
+    that is ignored, as under ``nohup``, stays so.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)
-    }
+    heeded = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

@@ -21,7 +21,13 @@ _TEXT = "SU"
 
 
 def prepare(
-    name: str, raw: RawData, *, task: Task | None, test_fraction: float, sampling: Sampling
+    name: str,
+    raw: RawData,
+    *,
+    task: Task | None,
+    test_fraction: float,
+    sampling: Sampling,
+    classes: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Make a data set of what a source handed over.
 
@@ -31,13 +37,16 @@ def prepare(
         task: what the labels mean; inferred from them if None.
         test_fraction: share of the rows that become the test part, if the source has none.
         sampling: which rows of the train part are kept.
+        classes: all that there can be, in the order of their indices, where `raw` may hold only
+            some of them; those that it holds if None.
 
     Raises:
-        DataError: the arrays are empty, do not match, hold NaN, or have a single class.
+        DataError: the arrays are empty, do not match, hold NaN, have a single class, or hold one
+            that is not among `classes`.
     """
     raw = _check(name, raw)
     task = task or infer_task(name, raw.all_labels)
-    labels, classes = _encode(name, raw.all_labels, task)
+    labels, classes = _encode(name, raw.all_labels, task, classes)
     train_rows, test_rows = _split(name, raw, labels, task, test_fraction)
     features = raw.features
     if raw.is_table:
@@ -116,7 +125,9 @@ def _refuse_nan(name: str, what: str, values: AnyArray) -> None:
         raise DataError(f"{name}: {what} hold an empty text, first in row {row + 1}")
 
 
-def _encode(name: str, labels: AnyArray, task: Task) -> tuple[AnyArray, tuple[str, ...]]:
+def _encode(
+    name: str, labels: AnyArray, task: Task, given: tuple[str, ...] | None
+) -> tuple[AnyArray, tuple[str, ...]]:
     if task is Task.REGRESSION:
         if labels.dtype.kind in _TEXT:
             raise DataError(f"{name}: its labels are text, so the task cannot be regression")
@@ -125,9 +136,20 @@ def _encode(name: str, labels: AnyArray, task: Task) -> tuple[AnyArray, tuple[st
             raise DataError(f"{name}: every label is {numbers[0]:g}; there is nothing to learn")
         return numbers, ()
     indices, classes = encode_classes(labels)
+    if given is not None:
+        return _renumber(name, indices, classes, given), given
     if len(classes) < 2:
         raise DataError(f"{name}: every label is {classes[0]!r}; at least two classes are wanted")
     return indices, classes
+
+
+def _renumber(
+    name: str, indices: NDArray[np.int32], found: tuple[str, ...], given: tuple[str, ...]
+) -> NDArray[np.int32]:
+    """Turn indices into what was found into indices into what was given."""
+    if unknown := [label for label in found if label not in given]:
+        raise DataError(f"{name}: label {unknown[0]!r} is not among {', '.join(given)}")
+    return np.array([given.index(label) for label in found], np.int32)[indices]
 
 
 def _split(

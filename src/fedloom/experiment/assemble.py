@@ -83,11 +83,9 @@ def _assemble_simulated(plan: Plan, split: Split, algorithm: Algorithm) -> _Part
 
 def _assemble_process(plan: Plan, split: Split, algorithm: Algorithm) -> _Parts:
     from fedloom.fleet.process import ProcessFleet
-    from fedloom.learning import build_trainer
+    from fedloom.learning import build_step_trainer
 
-    trainer = build_trainer(
-        plan.local_training, split.dataset, algorithm.objective, fast_loops=False
-    )
+    trainer = build_step_trainer(plan.local_training, split.dataset, algorithm.objective)
     fleet = ProcessFleet(
         trainer,
         plan.local_training,
@@ -98,7 +96,26 @@ def _assemble_process(plan: Plan, split: Split, algorithm: Algorithm) -> _Parts:
     return fleet, trainer.initial_weights, trainer.trainable_indices, {"workers": fleet.workers}
 
 
+def _assemble_ray(plan: Plan, split: Split, algorithm: Algorithm) -> _Parts:
+    from fedloom.fleet.ray import RayFleet
+    from fedloom.learning import build_trainer
+
+    training = plan.local_training
+    trainer = build_trainer(training, split.dataset, algorithm.objective, fast_loops=True)
+    trainer.check_model()
+    fleet = RayFleet(
+        trainer,
+        training,
+        split.client_ids,
+        split.rows,
+        workers=plan.workers,
+        address=plan.ray_address,
+    )
+    return fleet, trainer.initial_weights, trainer.trainable_indices, {"workers": fleet.workers}
+
+
 _FLEETS: dict[FleetName, Callable[[Plan, Split, Algorithm], _Parts]] = {
     FleetName.SIMULATED: _assemble_simulated,
     FleetName.PROCESS: _assemble_process,
+    FleetName.RAY: _assemble_ray,
 }

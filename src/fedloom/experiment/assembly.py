@@ -15,6 +15,7 @@ from fedloom.federation.weights import Weights
 
 if TYPE_CHECKING:
     from fedloom.fleet.package.reports import ClientReport
+    from fedloom.records.schema import MetricRecord
 
 __all__ = ["Assembly"]
 
@@ -32,6 +33,8 @@ class Assembly:
         described: what records say about data and model.
         take_reports: gives what clients reported in the last round, where they report anything.
         seed_file: the first weights as a file that the run's folder is to keep, or None.
+        take_metrics: gives further numbers about a round that has just ended, where anyone
+            measures any.
     """
 
     algorithm: Algorithm
@@ -42,3 +45,4 @@ class Assembly:
     described: Described
     take_reports: Callable[[], Sequence[ClientReport]] | None = None
     seed_file: Path | None = None
+    take_metrics: Callable[[int], Sequence[MetricRecord]] | None = None

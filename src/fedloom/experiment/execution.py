@@ -52,7 +52,8 @@ class Execution:
         self._observer = observer
         self._writer = RecordWriter(folder.client_csv, folder.round_csv, plan.columns)
         self._rows = RowMaker(assembly.described)
-        self._metrics = None if assembly.take_reports is None else MetricsWriter(folder.path)
+        measures = assembly.take_reports is not None or assembly.take_metrics is not None
+        self._metrics = MetricsWriter(folder.path) if measures else None
         names = [client.client_id for client in assembly.fleet.clients()]
         self._store = WeightsStore(folder.weights, names)
         self._first_failure = ""
@@ -130,8 +131,12 @@ class Execution:
             self._observer(record, self._plan)
 
     def _write_metrics(self, number: int) -> None:
-        """Write what clients reported in a round, where they report anything."""
-        if self._metrics is None or self._assembly.take_reports is None:
+        """Write what was measured in a round, where anything is."""
+        if self._metrics is None:
+            return
+        if self._assembly.take_metrics is not None:
+            self._metrics.append(self._assembly.take_metrics(number))
+        if self._assembly.take_reports is None:
             return
         reports = self._assembly.take_reports()
         documents = {}

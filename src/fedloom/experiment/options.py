@@ -67,6 +67,7 @@ class PlanOptions(SplitOptions, total=False):
     fleet: str | None
     lanes: int | None
     workers: int | None
+    ray_address: str | None
     client_timeout_s: float | None
     weights: str | None
     columns: str | None

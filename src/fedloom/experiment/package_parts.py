@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fedloom.package.environment import PackageEnvironment
     from fedloom.package.run import EntryPointRunner
 
-__all__ = ["PackageParts"]
+__all__ = ["PackageParts", "refuse_objective", "refuse_private"]
 
 
 class PackageParts:
@@ -90,8 +90,8 @@ class PackageParts:
             plan.algorithm, clients=plan.clients, cohort=cohort, params=plan.algorithm_settings
         )
         functions = find_functions(self._copy.project)
-        _refuse_objective(algorithm)
-        _refuse_private(algorithm, functions)
+        refuse_objective(algorithm)
+        refuse_private(algorithm, functions)
         for warning in self._copy.project.warnings:
             NEWS.warning("%s", warning)
         environment = prepare_environment(self._copy.project, on_line=NEWS.warning)
@@ -191,8 +191,12 @@ class PackageParts:
         return warm.run_entry_point
 
 
-def _refuse_objective(algorithm: Algorithm) -> None:
-    """Refuse what asks for a say in every step of training, which a package does by itself."""
+def refuse_objective(algorithm: Algorithm) -> None:
+    """Refuse what asks for a say in every step of training, which a package does by itself.
+
+    Raises:
+        InputError: the message names the algorithm, and some that would be right.
+    """
     if algorithm.objective.name != "plain":
         raise InputError(
             f"algorithm={algorithm.name}: it corrects every gradient of its clients, and a "
@@ -201,7 +205,7 @@ def _refuse_objective(algorithm: Algorithm) -> None:
         )
 
 
-def _refuse_private(algorithm: Algorithm, functions: frozenset[str]) -> None:
+def refuse_private(algorithm: Algorithm, functions: frozenset[str]) -> None:
     """Refuse a privacy that a package's own choice or mean would make a wrong promise of."""
     own = sorted(functions & {"select", "aggregate"})
     if own and algorithm.privacy is not None:

@@ -68,6 +68,7 @@ _NOT_IN_RUN_ID = {
     "output",
     "output_dir",
     "cold",
+    "ray_address",
     "weights",
     "workers",
 }
@@ -95,6 +96,7 @@ NOT_WITH_PACKAGE = (
     "backend",
     "fleet",
     "lanes",
+    "ray_address",
 )
 """Fields that a package decides by itself, or that need to know what only it knows."""
 
@@ -105,10 +107,11 @@ PACKAGE_SETTINGS = ("epochs", "batch_size", "optimizer", "learning_rate")
 
 
 class FleetName(StrEnum):
-    """Where the clients are: simulated (compiled lanes) or process (one process each)."""
+    """Where the clients are: in compiled lanes here, in processes here, or in lanes on Ray."""
 
     SIMULATED = "simulated"
     PROCESS = "process"
+    RAY = "ray"
 
 
 class KeepWeights(StrEnum):
@@ -228,13 +231,15 @@ class Plan(BaseModel):
     local_evaluation: LocalEvaluation = LocalEvaluation.FULL
     """How much of the test part scores each client's own weights: none, sample or full."""
     backend: str = "jax"
-    """What computes: jax."""
+    """What computes: jax, torch or tensorflow; the last two in processes."""
     fleet: FleetName = FleetName.SIMULATED
-    """Where the clients are: simulated (compiled lanes) or process (one process each)."""
+    """Where the clients are: simulated (compiled lanes), process (one process each) or ray."""
     lanes: Parallel | None = None
     """simulated: compiled lanes; one per core if not given."""
     workers: Parallel | None = None
-    """process, package: clients that train at the same time; one per core if not given."""
+    """process, package, ray: clients that train at the same time; one per core if not given."""
+    ray_address: str | None = None
+    """ray: HOST:PORT of a cluster; RAY_ADDRESS, or else a cluster of its own on this machine."""
     client_timeout_s: Annotated[float, Field(gt=0.0, le=1e7)] = 3600.0
     """Seconds after which a round goes on without an unfinished client."""
     seed: Annotated[int, Field(ge=0)] = 42
@@ -261,6 +266,18 @@ class Plan(BaseModel):
             return {**values, "learning_rate": rate}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_fleet(cls, values: Any) -> Any:
+        """Lanes are programs of JAX: on another backend each client has a process."""
+        if not isinstance(values, dict) or values.get("package") is not None:
+            return values
+        chosen = values.get("backend")
+        if isinstance(chosen, str) and values.get("fleet") is None:
+            backend = match_name("backend", chosen, BACKEND_NAMES)
+            return values if backend == "jax" else {**values, "fleet": FleetName.PROCESS}
+        return values
+
     @field_validator("task", "local_evaluation", "fleet", "weights", "columns", mode="before")
     @classmethod
     def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
@@ -284,6 +301,13 @@ class Plan(BaseModel):
         if not isinstance(value, Mapping):
             return value
         return {client: _name_labels(counts) for client, counts in value.items()}
+
+    @field_validator("package")
+    @classmethod
+    def _check_path(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            raise InputError("package: the path is empty; name a folder or a .tgz archive")
+        return value
 
     @field_validator("model")
     @classmethod
@@ -313,6 +337,11 @@ class Plan(BaseModel):
     @model_validator(mode="after")
     def _check_together(self) -> Plan:
         self._check_package()
+        if self.backend != "jax" and self.fleet is not FleetName.PROCESS:
+            raise InputError(
+                f"backend={self.backend}: the lanes of fleet {self.fleet} are programs of JAX; use"
+                " fleet process, or backend jax"
+            )
         if self.sample_size is not None and self.sample_frac is not None:
             raise InputError("sample_size and sample_frac exclude each other; give one of them")
         if (self.partition == "custom") != (self.distribution is not None):

@@ -24,7 +24,7 @@ from fedloom.experiment.run_log import logging_to
 from fedloom.files import open_replacing
 from fedloom.settings import load_settings
 
-__all__ = ["carry_out", "simulate"]
+__all__ = ["carry_out", "carry_out_parts", "simulate"]
 
 
 def simulate(
@@ -116,6 +116,31 @@ def _carry_out_in(
     observer: Observer | None,
 ) -> Run:
     parts = open_parts(plan)
+    return carry_out_parts(parts, folder, overwrite=overwrite, resume=resume, observer=observer)
+
+
+def carry_out_parts(
+    parts: Parts,
+    folder: RunFolder,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    observer: Observer | None = None,
+) -> Run:
+    """Carry out a plan whose parts are at hand; they are closed at the end.
+
+    Args:
+        parts: data, model and fleet, with the plan that they were made for.
+        folder: where everything goes.
+        overwrite: replace what is there.
+        resume: go on with what is there; begin if nothing is.
+        observer: called after each round.
+
+    Raises:
+        InputError: what is there is of another plan or other data.
+        OutputError: the folder is in use, or cannot be written.
+        RunFailedError: every client failed, or the weights diverged; finished rounds are kept.
+    """
     try:
         plan, done, going_on = parts.plan, 0, resume and folder.plan_file.exists()
         if going_on:

@@ -17,7 +17,7 @@ from fedloom.experiment.reading import read_plan
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Split", "partition", "split_dataset"]
+__all__ = ["Split", "load_plan_dataset", "partition", "split_dataset"]
 
 REGRESSION_BINS = 10
 """Quantile bins that stand for labels where the labels are numbers."""
@@ -70,17 +70,16 @@ class Split:
         return pl.DataFrame(columns)
 
 
-def split_dataset(plan: Plan) -> Split:
-    """Load a plan's data set and split its training part.
+def load_plan_dataset(plan: Plan) -> Dataset:
+    """Load a plan's data set.
 
     Raises:
         InputError: the plan is that of a package, whose data only it knows.
         DataError: the data set is missing, malformed or empty.
-        PartitionError: it cannot be split as asked.
     """
     if plan.package is not None:
         raise InputError("package: its clients bring their own data, so there is nothing to split")
-    dataset = load_dataset(
+    return load_dataset(
         plan.dataset,
         data_dir=plan.data_dir,
         task=plan.task,
@@ -91,6 +90,17 @@ def split_dataset(plan: Plan) -> Split:
         sample_frac=plan.sample_frac,
         seed=plan.seed,
     )
+
+
+def split_dataset(plan: Plan) -> Split:
+    """Load a plan's data set and split its training part.
+
+    Raises:
+        InputError: the plan is that of a package, whose data only it knows.
+        DataError: the data set is missing, malformed or empty.
+        PartitionError: it cannot be split as asked.
+    """
+    dataset = load_plan_dataset(plan)
     labels: NDArray[Any] = dataset.train_labels
     class_names = dataset.classes
     if dataset.task is Task.REGRESSION:

@@ -23,7 +23,13 @@ from fedloom.naming import match_name
 if TYPE_CHECKING:
     import optax
 
-__all__ = ["Algorithm", "algorithm_names", "algorithm_params", "build_algorithm"]
+__all__ = [
+    "Algorithm",
+    "algorithm_names",
+    "algorithm_params",
+    "build_algorithm",
+    "build_objective",
+]
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,22 @@ def algorithm_params(name: str) -> dict[str, float | int]:
         {'server_learning_rate': 1.0, 'server_momentum': 0.5}
     """
     return dict(RECIPES[match_name("algorithm", name, RECIPES)].defaults)
+
+
+def build_objective(name: str, *, params: Params = MappingProxyType({})) -> Objective:
+    """Return what the clients of an algorithm minimise; all that one of them needs to know of it.
+
+    Args:
+        name: of the algorithm, as in `build_algorithm`.
+        params: parameters that differ from the defaults.
+
+    Raises:
+        UnknownNameError: there is no such algorithm, or no such parameter.
+        InputError: a number is out of its range.
+    """
+    canonical = match_name("algorithm", name, RECIPES)
+    recipe = RECIPES[canonical]
+    return recipe.objective(resolve_params(canonical, recipe.defaults, params))
 
 
 def build_algorithm(

@@ -101,6 +101,7 @@ class ClientResult:
         train_seconds: wall time; in a lane, the lane's time apportioned by batches.
         evaluate_seconds: as `train_seconds`, for the scoring of its weights.
         cpu_seconds: processor time of its training.
+        printed: the last lines that a command of it printed, where that failed.
     """
 
     client: int
@@ -113,6 +114,7 @@ class ClientResult:
     train_seconds: float | None = None
     evaluate_seconds: float | None = None
     cpu_seconds: float | None = None
+    printed: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

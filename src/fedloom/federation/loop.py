@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from fedloom.federation.algorithm import Algorithm
 from fedloom.federation.devices import DeviceModel, DeviceRound
 from fedloom.federation.fleet import (
@@ -25,7 +27,7 @@ from fedloom.federation.fleet import (
 )
 from fedloom.federation.select import choose_cohort, draw_dropouts
 from fedloom.federation.server_step import LoopState, Server, begin
-from fedloom.federation.weights import Weights, count_bytes, measure_norm
+from fedloom.federation.weights import Array, Weights, count_bytes
 
 __all__ = ["LoopSettings", "LoopState", "RoundOutcome", "begin", "run_rounds"]
 
@@ -156,6 +158,7 @@ def _run_round(
         deadline_s=settings.deadline_s,
     )
     reply = fleet.train(order, algorithm.reducer)
+    server.resize([client.num_examples for client in fleet.clients()])
     moved = server.step(number, state, reply)
     trained = clock()
     evaluation = fleet.evaluate(moved.weights)
@@ -216,4 +219,10 @@ def _account(
 
 
 def _distance(new: Weights, old: Weights) -> float:
-    return float(measure_norm([a - b for a, b in zip(new, old, strict=True)]))
+    """Return the L2 norm of a difference of which one array at a time is there."""
+    return float(sum(_square_sum(a, b) for a, b in zip(new, old, strict=True)) ** 0.5)
+
+
+def _square_sum(new: Array, old: Array) -> Array:
+    changed = np.asarray(np.subtract(np.asarray(new), np.asarray(old)))
+    return np.multiply(changed, changed, out=changed).sum()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from fedloom.errors import RunFailedError
 from fedloom.federation.algorithm import Algorithm
 from fedloom.federation.fleet import Reply
 from fedloom.federation.reduce import mean_by_examples
-from fedloom.federation.weights import Weights
+from fedloom.federation.weights import Array, Weights
 from fedloom.randomness import derive_generator
 
 if TYPE_CHECKING:
@@ -72,14 +73,19 @@ class Server:
         seed: int,
     ) -> None:
         self.algorithm = algorithm
-        self._sizes, self._trainable = sizes, list(trainable_indices)
+        self._sizes, self._trainable = list(sizes), list(trainable_indices)
         self._cohort, self._seed = cohort, seed
         self._optimize = _compile_step(algorithm.server)
+
+    def resize(self, sizes: Sequence[int]) -> None:
+        """Note the training rows of all clients, of which more may have joined."""
+        self._sizes = list(sizes)
 
     def step(self, number: int, state: LoopState, reply: Reply) -> LoopState:
         """Return the state after round `number`, given what the fleet answered.
 
-        Without any accepted update the weights stay, unless noise is due.
+        Without any accepted update the weights stay, unless noise is due. The reply's state is used
+        up: with large weights there is no room for it beside what is made of it.
 
         Raises:
             RunFailedError: the new weights are not finite.
@@ -97,7 +103,10 @@ class Server:
 
     def _finish(self, number: int, reply: Reply) -> Weights:
         """Return the aggregated difference, with noise where the algorithm adds some."""
-        aggregate = [np.asarray(a) for a in self.algorithm.reducer.finish(reply.state)]
+        reducer = self.algorithm.reducer
+        aggregate = (reducer.settle or reducer.finish)(reply.state)
+        for index, array in enumerate(aggregate):
+            aggregate[index] = np.asarray(array)
         if self.algorithm.privacy is None:
             return aggregate
         noise = derive_generator(self._seed, "privacy noise", number)
@@ -106,8 +115,9 @@ class Server:
     def _move(self, state: LoopState, aggregate: Weights) -> tuple[Weights, Any]:
         """Let the optimizer step what is trainable; the rest takes the difference as it is."""
         trained = [state.weights[i] for i in self._trainable]
-        difference = [aggregate[i] for i in self._trainable]
-        stepped, optimizer = self._optimize(state.server, trained, difference)
+        stepped, optimizer = self._optimize(
+            state.server, trained, _hand_over(aggregate, self._trainable)
+        )
         found = dict(zip(self._trainable, stepped, strict=True))
         moved = [
             np.asarray(found[i] if i in found else weight + aggregate[i], weight.dtype)
@@ -126,22 +136,33 @@ class Server:
 
 def _compile_step(
     server: optax.GradientTransformation,
-) -> Callable[[Any, Weights, Weights], tuple[Weights, Any]]:
-    """Return the optimizer's step as one function; array by array it takes much longer."""
+) -> Callable[[Any, Weights, Iterable[Array]], tuple[Weights, Any]]:
+    """Return the optimizer's step as one function; array by array it takes much longer.
+
+    The new weights take the place of the difference, which JAX copied for itself.
+    """
     import jax
     import optax
 
-    @jax.jit
+    @partial(jax.jit, donate_argnums=2)
     def compiled(state: Any, weights: Weights, difference: Weights) -> tuple[Weights, Any]:
         updates, moved = server.update([-d for d in difference], state, weights)
         return optax.apply_updates(weights, updates), moved
 
-    def step(state: Any, weights: Weights, difference: Weights) -> tuple[Weights, Any]:
+    def step(state: Any, weights: Weights, difference: Iterable[Array]) -> tuple[Weights, Any]:
         with _precision_of(weights):
-            stepped: tuple[Weights, Any] = compiled(state, weights, difference)
+            taken = [jax.device_put(array).block_until_ready() for array in difference]
+            stepped: tuple[Weights, Any] = compiled(state, weights, taken)
         return stepped
 
     return step
+
+
+def _hand_over(aggregate: list[Array | None], places: Sequence[int]) -> Iterator[Array]:
+    """Yield the arrays at some places, and keep none that was taken."""
+    for place in places:
+        array, aggregate[place] = aggregate[place], None
+        yield array
 
 
 def _precision_of(weights: Weights) -> AbstractContextManager[Any]:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Array", "Weights", "count_bytes", "find_fault", "measure_norm"]
+__all__ = ["Array", "Weights", "count_bytes", "find_fault", "find_mismatch", "measure_norm"]
 
 Array: TypeAlias = Any
 """A NumPy array, or a JAX array or tracer: what plain array operators work on."""
@@ -31,6 +31,17 @@ def find_fault(weights: Sequence[Array], like: Sequence[Array]) -> str | None:
 
     They must match in count, shape and dtype, and be finite.
     """
+    mismatch = find_mismatch(weights, like)
+    if mismatch is not None:
+        return mismatch
+    for index, given in enumerate(weights):
+        if not np.isfinite(given).all():
+            return f"array {index} is not finite"
+    return None
+
+
+def find_mismatch(weights: Sequence[Array], like: Sequence[Array]) -> str | None:
+    """Return where `weights` differ from `like` in count, shape or dtype, or None."""
     if len(weights) != len(like):
         return f"{len(weights)} arrays instead of {len(like)}"
     for index, (given, expected) in enumerate(zip(weights, like, strict=True)):
@@ -38,6 +49,4 @@ def find_fault(weights: Sequence[Array], like: Sequence[Array]) -> str | None:
             return f"array {index} has shape {given.shape} instead of {expected.shape}"
         if given.dtype != expected.dtype:
             return f"array {index} has dtype {given.dtype} instead of {expected.dtype}"
-        if not np.isfinite(given).all():
-            return f"array {index} is not finite"
     return None

@@ -1,13 +1,34 @@
-"""What counts as a client's result: the same in every fleet on this machine."""
+"""What counts as a client's result: the same in every fleet."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
+from typing import Any
 
 from fedloom.federation.fleet import ClientResult, Evaluation, Failure
+from fedloom.federation.weights import Array, find_mismatch
 
-__all__ = ["judge"]
+__all__ = ["find_update_fault", "judge"]
+
+
+def find_update_fault(
+    weights: Sequence[Array], like: Sequence[Array], num_examples: Any
+) -> str | None:
+    """Return why what came from elsewhere is no update of the model of `like`, or None if it is.
+
+    Weights that are not finite are left to `judge`, which counts them as diverged.
+
+    Args:
+        weights: that a client sent.
+        like: the global weights.
+        num_examples: rows that it says are behind them.
+    """
+    whole = isinstance(num_examples, int) and not isinstance(num_examples, bool)
+    if not whole or num_examples < 1:
+        return f"num_examples={num_examples!r}: a whole number of at least 1 would be right"
+    return find_mismatch(weights, like)
 
 
 def judge(

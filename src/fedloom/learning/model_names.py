@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 __all__ = ["BACKEND_NAMES", "MODEL_NAMES", "OPTIMIZER_NAMES", "is_user_model", "short_model_name"]
 
-BACKEND_NAMES = ("jax",)
+BACKEND_NAMES = ("jax", "torch", "tensorflow")
 """What can train a model."""
 
 MODEL_NAMES = ("logistic", "mlp", "cnn")

@@ -6,6 +6,7 @@ learn the same thing from the same rows in the same order.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from fedloom.data.dataset import Dataset, Task
+from fedloom.data.dataset import Dataset
 from fedloom.errors import ModelError
 from fedloom.federation.fleet import Evaluation
 from fedloom.federation.objective import Objective
@@ -24,15 +25,13 @@ from fedloom.learning.framework import keras
 from fedloom.learning.functional import FunctionalModel, Variables
 from fedloom.learning.local_training import LocalTraining
 from fedloom.learning.losses import read_output_kind, row_hits, row_losses
+from fedloom.learning.noise import noise_key
 from fedloom.learning.optimizers import build_optimizer
 from fedloom.learning.rewrite import rewrite_for_loops
-from fedloom.learning.scored_rows import ScoredRows, arrange_test_rows
-from fedloom.randomness import derive_seed
+from fedloom.learning.score_sheet import EVALUATION_BATCH, EvaluationSums, ScoreSheet
+from fedloom.learning.scored_rows import ScoredRows
 
-__all__ = ["EvaluationSums", "KerasTrainer", "LocalState", "noise_key"]
-
-EVALUATION_BATCH = 64
-"""Rows scored at once; keeps the patches of a convolution near a core's cache."""
+__all__ = ["EVALUATION_BATCH", "EvaluationSums", "KerasTrainer", "LocalState", "noise_key"]
 
 
 class LocalState(NamedTuple):
@@ -40,19 +39,6 @@ class LocalState(NamedTuple):
 
     variables: Variables
     optimizer: Any
-
-
-class EvaluationSums(NamedTuple):
-    """Sums over scored rows: of their losses, and of 1.0 per right class."""
-
-    loss: Any
-    hits: Any
-
-
-def noise_key(seed: int, round_number: int, client: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
-    """Return the key of a client's dropout layers in a round: uint32, shape (2,)."""
-    derived = derive_seed(seed, "layer noise", round_number, client)
-    return np.array([derived >> 32, derived & 0xFFFFFFFF], np.uint32)
 
 
 class KerasTrainer:
@@ -83,7 +69,6 @@ class KerasTrainer:
         self._kind = read_output_kind(model, dataset.task)
         self._optimizer = build_optimizer(settings.optimizer, settings.learning_rate)
         self._fast_loops = fast_loops
-        self._variances: dict[int, float] = {}
 
     @property
     def initial_weights(self) -> Weights:
@@ -95,10 +80,10 @@ class KerasTrainer:
         """Positions of the trainable arrays among the weights."""
         return self.functional.trainable_indices
 
-    @cached_property
+    @property
     def test_rows(self) -> ScoredRows:
         """The test part in the order in which weights are scored on it."""
-        return arrange_test_rows(self.dataset, EVALUATION_BATCH)
+        return self._sheet.rows
 
     def check_model(self) -> None:
         """Trace the model in training, so that its faults show before anything is written.
@@ -115,7 +100,19 @@ class KerasTrainer:
                 f"model {self.settings.model!r} raises in training: {describe_error(error)}"
             ) from error
 
-    def begin(self, weights: Weights, key: Any) -> LocalState:
+    def place(self, arrays: Any) -> list[Any]:
+        """Bring a list of arrays to where JAX computes."""
+        return [jnp.asarray(array) for array in arrays]
+
+    def compile_step(self) -> Callable[..., tuple[LocalState, Any]]:
+        """Return `step` compiled, to be called from Python."""
+        return jax.jit(self.step)
+
+    def compile_score(self) -> Callable[..., EvaluationSums]:
+        """Return `score_batch` compiled, to be called from Python."""
+        return jax.jit(self.score_batch)
+
+    def begin(self, weights: Sequence[Any], key: Any) -> LocalState:
         """Return the state in which a client starts a round."""
         variables = self.functional.unpack(weights, key)
         return LocalState(variables, self._optimizer.init(variables.trainable))
@@ -177,22 +174,12 @@ class KerasTrainer:
         )
 
     def summarise(self, sums: EvaluationSums, row_count: int) -> Evaluation:
-        """Turn sums over the first `row_count` of `test_rows` into a mean loss and a score.
+        """Turn sums over the first `row_count` of `test_rows` into a mean loss and a score."""
+        return self._sheet.summarise(sums, row_count)
 
-        The score is the accuracy, or R² = 1 - squared errors / squares about the mean; 0 where
-        all labels are equal.
-        """
-        loss = float(sums.loss) / row_count
-        if self.dataset.task is Task.CLASSIFICATION:
-            return Evaluation(loss, float(sums.hits) / row_count)
-        variance = self._label_variance(row_count)
-        return Evaluation(loss, 1.0 - loss / variance if variance > 0 else 0.0)
-
-    def _label_variance(self, row_count: int) -> float:
-        if row_count not in self._variances:
-            labels = self.test_rows.labels[:row_count].astype(np.float64)
-            self._variances[row_count] = float(labels.var())
-        return self._variances[row_count]
+    @cached_property
+    def _sheet(self) -> ScoreSheet:
+        return ScoreSheet(self.dataset)
 
     @cached_property
     def _train_forward(self) -> Any:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from fedloom.page.view import RunView
 from fedloom.page.wording import clip, rounded
 
-__all__ = ["Card", "Key", "Trace", "base_trace", "plain", "round_axis", "run_keys"]
+__all__ = [
+    "Card",
+    "Key",
+    "Trace",
+    "axis_of_rounds",
+    "base_trace",
+    "plain",
+    "round_axis",
+    "run_keys",
+]
 
 Trace = dict[str, Any]
 """A trace or a layout as Plotly reads it, with colour tokens in place of colours."""
@@ -58,7 +67,11 @@ def base_trace(view: RunView, **rest: Any) -> Trace:
 
 def round_axis(views: Iterable[RunView]) -> Trace:
     """Return the horizontal axis of rounds: whole numbers, with half a round around them."""
-    numbers: list[int] = [number for view in views for number in view.rounds["round"]]
+    return axis_of_rounds([number for view in views for number in view.rounds["round"]])
+
+
+def axis_of_rounds(numbers: Sequence[int]) -> Trace:
+    """Return the horizontal axis for these numbers of rounds, as `round_axis`."""
     first, last = min(numbers), max(numbers)
     margin = 0.5 if last - first < 20 else 0.02 * (last - first)
     ticks = {"dtick": 1} if last - first < 12 else {"nticks": 12}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from fedloom.page.tiles import Tile, tile_list
 from fedloom.page.view import RunView, Summary
 from fedloom.page.wording import MISSING, count, duration, number, percent
 
@@ -52,7 +53,7 @@ def tiles(view: RunView) -> str:
     ]
     if s.simulated_seconds is not None:
         entries.append(("Simulated time", duration(s.simulated_seconds), "on the modelled devices"))
-    return f'<dl class="tiles">{"".join(_tile(i == 0, *e) for i, e in enumerate(entries))}</dl>'
+    return tile_list(Tile(*entry) for entry in entries)
 
 
 def facts(view: RunView) -> str:
@@ -85,13 +86,6 @@ def runs_table(views: Sequence[RunView]) -> str:
     return (
         '<section class="card table runs"><div class="scroll"><table>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
-    )
-
-
-def _tile(main: bool, label: str, value: str, more: str) -> str:
-    return (
-        f'<div class="tile{" main" if main else ""}"><dt>{label}</dt>'
-        f'<dd class="value">{escape(value)}</dd><dd class="more">{escape(more)}</dd></div>'
     )
 
 

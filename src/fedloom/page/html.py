@@ -16,13 +16,21 @@ from typing import Any
 from fedloom._version import __version__
 from fedloom.page.card import Card, Key
 from fedloom.page.palette import PALETTES
+from fedloom.page.part import Part
 
 __all__ = ["compose_page"]
 
 _ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 
 
-def compose_page(title: str, subtitle: str, head: str, cards: Sequence[Card], foot: str) -> str:
+def compose_page(
+    title: str,
+    subtitle: str,
+    head: str,
+    cards: Sequence[Card],
+    foot: str,
+    parts: Sequence[Part] = (),
+) -> str:
     """Return a whole page.
 
     Args:
@@ -31,22 +39,23 @@ def compose_page(title: str, subtitle: str, head: str, cards: Sequence[Card], fo
         head: HTML between the title and the plots.
         cards: the plots, in order.
         foot: HTML of further cards after the plots.
+        parts: what draws itself, after the foot.
     """
     plots = "".join(_card(card) for card in _arrange(cards))
     return _TEMPLATE.format(
         title=escape(title),
         subtitle=escape(subtitle),
-        style=_theme_rules() + _asset("page.css"),
+        style=_theme_rules() + _asset("page.css") + "".join(part.style for part in parts),
         mark=_asset("mark.svg").strip(),
         toggle=_asset("theme.svg").strip(),
         head=head,
         plots=plots,
-        foot=foot,
+        foot=foot + "".join(part.html for part in parts),
         version=__version__,
         data=_to_json({"palettes": PALETTES, "cards": [_plot_of(card) for card in cards]}),
         plotly_notice=_plotly()[0],
         plotly=_plotly()[1],
-        script=_asset("page.js"),
+        script="".join(part.script for part in parts) + _asset("page.js"),
     )
 
 

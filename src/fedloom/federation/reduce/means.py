@@ -16,6 +16,9 @@ from fedloom.federation.weights import Array, Weights, measure_norm
 
 __all__ = ["clipped_sum", "mean_by_examples", "uniform_mean"]
 
+_BLOCK_VALUES = 1 << 18
+"""Values that are folded at a time where that needs memory: few enough for a processor's cache."""
+
 _Sum: TypeAlias = tuple[Weights, Array]
 """The weighted sum of differences, and the sum of their weights (float32)."""
 
@@ -83,6 +86,8 @@ def _weighted_mean(name: str, weigh: Callable[[Update], Array]) -> Reducer:
         merge=_merge_sums,
         finish=_finish_mean,
         keeps_updates=False,
+        consume=partial(_consume_weighted, weigh),
+        settle=_settle_mean,
     )
 
 
@@ -111,6 +116,24 @@ def _add_weighted(weigh: Callable[[Update], Array], state: _Sum, update: Update)
     return grown, (total + weight).astype("float32")
 
 
+def _consume_weighted(weigh: Callable[[Update], Array], state: _Sum, update: Update) -> _Sum:
+    sums, total = state
+    weight = weigh(update)
+    grown = [_grow(s, d, weight) for s, d in zip(sums, update.delta, strict=True)]
+    return grown, (total + weight).astype("float32")
+
+
+def _grow(held: Array, delta: Array, weight: Array) -> Array:
+    """Return ``held + delta * weight``, in place and in blocks where the memory is one piece."""
+    if held.ndim == 0 or not held.flags.c_contiguous:
+        return held + (delta * weight).astype(held.dtype)
+    flat, change = held.reshape(-1), delta.reshape(-1)
+    for start in range(0, len(flat), _BLOCK_VALUES):
+        block = flat[start : start + _BLOCK_VALUES]
+        block += (change[start : start + _BLOCK_VALUES] * weight).astype(held.dtype)
+    return held
+
+
 def _merge_sums(left: _Sum, right: _Sum) -> _Sum:
     return _join(left[0], right[0]), left[1] + right[1]
 
@@ -119,6 +142,25 @@ def _finish_mean(state: _Sum) -> Weights:
     sums, total = state
     # Without any update the sums are zero; dividing them by one instead of zero keeps them so.
     return _divide(total + (total == 0), sums)
+
+
+def _settle_mean(state: _Sum) -> Weights:
+    sums, total = state
+    for index, held in enumerate(sums):
+        sums[index] = _shrink(held, total + (total == 0))
+    return sums
+
+
+def _shrink(held: Array, divisor: Array) -> Array:
+    """Return ``held / divisor``, in place and in blocks where the memory is one piece and ours."""
+    flags = getattr(held, "flags", None)
+    if flags is None or not (held.ndim and flags.c_contiguous and flags.writeable):
+        return (held / divisor).astype(held.dtype)
+    flat = held.reshape(-1)
+    for start in range(0, len(flat), _BLOCK_VALUES):
+        block = flat[start : start + _BLOCK_VALUES]
+        block[:] = (block / divisor).astype(held.dtype)
+    return held
 
 
 def _add_clipped(clip_norm: float, state: Weights, update: Update) -> Weights:

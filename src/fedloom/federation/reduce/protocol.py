@@ -44,6 +44,11 @@ class Reducer:
         keeps_updates: False where the state has a fixed size and is a pytree of arrays, so that
             the fold also runs inside a JAX trace. True where the state holds every update (memory
             grows with the cohort) and the fold runs on the host.
+        consume: does what `add` does, to the last bit, where state and update are NumPy arrays
+            that nobody else needs: it uses both up, and needs no memory of its own. None where
+            there is no such way.
+        settle: does what `finish` does, to the last bit, with the memory of a state that nobody
+            needs afterwards. None where there is no such way.
     """
 
     name: str
@@ -52,3 +57,5 @@ class Reducer:
     merge: Callable[[State, State], State]
     finish: Callable[[State], Weights]
     keeps_updates: bool
+    consume: Callable[[State, Update], State] | None = None
+    settle: Callable[[State], Weights] | None = None

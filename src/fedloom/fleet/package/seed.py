@@ -13,7 +13,7 @@ from fedloom.federation.weights import Weights
 from fedloom.package.arrays import fit_arrays, read_arrays
 from fedloom.package.client_folder import PackageCopy
 from fedloom.package.environment import PackageEnvironment
-from fedloom.package.run import Finished, run_entry_point
+from fedloom.package.run import EntryPointRunner, Finished, run_entry_point
 
 __all__ = ["build_seed", "read_seed"]
 
@@ -29,6 +29,7 @@ def build_seed(
     seed: int,
     timeout_s: float | None,
     on_output: Callable[[str], None] | None = None,
+    runner: EntryPointRunner = run_entry_point,
 ) -> Path:
     """Return the package's seed model: from ``build``, or from the package itself.
 
@@ -39,6 +40,7 @@ def build_seed(
         seed: of the run, for scripts that want to draw the same weights again.
         timeout_s: seconds that ``build`` may take.
         on_output: called with each line it prints.
+        runner: what runs it.
 
     Raises:
         PackageError: ``build`` fails or leaves no model, or there is neither ``build`` nor a model.
@@ -56,7 +58,7 @@ def build_seed(
             f"package {copy.name} has no entry point 'build' and no {SEED}: add one of them, or "
             "name the first weights with --seed-model"
         )
-    finished = run_entry_point(
+    finished = runner(
         copy.project,
         "build",
         [],

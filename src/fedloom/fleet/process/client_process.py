@@ -16,13 +16,14 @@ from threading import TIMEOUT_MAX, Timer
 from time import monotonic
 
 from fedloom.fleet.process.messages import Done, Failed, Train, Welcome
+from fedloom.learning.backend import limit_threads
 
 __all__ = ["ClientGone", "ClientHandle", "ClientLate"]
 
 _LOGGER = logging.getLogger(__name__)
 
-_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-"""Two threads in each of several processes on few cores cost many times what they gain."""
+_ON_PROCESSOR = {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+"""Many processes do not share the memory of one GPU."""
 
 _LOOK_SECONDS = 0.5
 """How often a wait looks whether the process is still alive."""
@@ -137,13 +138,12 @@ class ClientHandle:
 
 
 def _start(pipe: int, output: int) -> subprocess.Popen[bytes]:
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {_ONE_THREAD}".strip()
     return subprocess.Popen(
         [sys.executable, "-m", "fedloom.fleet.process.worker", str(pipe)],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
         pass_fds=[pipe],
-        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        env={**limit_threads(os.environ), **_ON_PROCESSOR},
         start_new_session=True,  # an interrupt of the terminal is for the fleet alone
     )

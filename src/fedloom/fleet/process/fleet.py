@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fedloom.federation.fleet import Client, ClientResult, Evaluation, Failure, Order, Reply
 from fedloom.federation.reduce import Reducer, Update, mean_by_examples
-from fedloom.federation.weights import Weights, find_fault
+from fedloom.federation.weights import Weights
 from fedloom.fleet.client_memory import ClientMemory
 from fedloom.fleet.cores import count_cores
 from fedloom.fleet.folding import measure_difference, store_weights, subtract
@@ -29,9 +29,9 @@ from fedloom.fleet.process.client_process import ClientGone, ClientHandle, Clien
 from fedloom.fleet.process.messages import Done, Failed, SharedData, Train, Welcome
 from fedloom.fleet.process.pool import ProcessPool
 from fedloom.fleet.process.scorer import Scorer
-from fedloom.fleet.verdict import judge
+from fedloom.fleet.verdict import find_update_fault, judge
 from fedloom.learning.local_training import LocalTraining
-from fedloom.learning.trainer import KerasTrainer
+from fedloom.learning.step_trainer import StepTrainer
 
 __all__ = ["ProcessFleet"]
 
@@ -51,7 +51,7 @@ class ProcessFleet:
 
     def __init__(
         self,
-        trainer: KerasTrainer,
+        trainer: StepTrainer,
         training: LocalTraining,
         client_ids: Sequence[str],
         rows: Sequence[NDArray[np.int64]],
@@ -179,8 +179,8 @@ class ProcessFleet:
             return ClientResult(client, Failure.TIMEOUT, _TOO_LATE), None
         if isinstance(answer, Failed):
             return ClientResult(client, Failure.ERROR, answer.reason), None
-        fault = find_fault(answer.weights, start)
-        if fault is not None and not fault.endswith("not finite"):
+        fault = find_update_fault(answer.weights, start, self._clients[client].num_examples)
+        if fault is not None:
             return ClientResult(client, Failure.REJECTED, fault), None
         result = _measure(client, answer, start)
         return result, answer if result.failure is None else None

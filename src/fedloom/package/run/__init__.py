@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from fedloom.package.run.cold import run_entry_point
 from fedloom.package.run.finished import EntryPointRunner, Finished
+from fedloom.package.run.guard import Guard
 
-__all__ = ["EntryPointRunner", "Finished", "run_entry_point"]
+__all__ = ["EntryPointRunner", "Finished", "Guard", "run_entry_point"]

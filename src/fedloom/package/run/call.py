@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from fedloom.errors import PackageError
+from fedloom.package.run.guard import Guard
 from fedloom.package.run.tree import MARK
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Call:
         folder: working directory.
         variables: the whole process environment.
         mark: this call's value of `MARK` among them.
+        guard: bounds around it, if the caller wants any.
     """
 
     entry_point: str
@@ -49,6 +51,12 @@ class Call:
     folder: Path
     variables: Mapping[str, str]
     mark: str
+    guard: Guard | None = None
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """Words to put before the program; they end in executing it."""
+        return () if self.guard is None else self.guard.prefix
 
 
 def prepare_call(
@@ -58,6 +66,7 @@ def prepare_call(
     environment: PackageEnvironment,
     variables: Mapping[str, str],
     working_folder: Path | None,
+    guard: Guard | None = None,
 ) -> Call:
     """Split an entry point's command, and append arguments.
 
@@ -86,6 +95,7 @@ def prepare_call(
         folder=folder,
         variables={**everything, MARK: mark},
         mark=mark,
+        guard=guard,
     )
 
 

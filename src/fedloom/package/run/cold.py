@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from fedloom.package.run.call import Call, prepare_call
 from fedloom.package.run.finished import NOT_EXECUTABLE, NOT_FOUND, Finished
+from fedloom.package.run.guard import Guard
 from fedloom.package.run.output import Output
 from fedloom.package.run.watch import watch
 
@@ -36,6 +37,7 @@ def run_entry_point(
     log: Path | None = None,
     on_output: Callable[[str], None] | None = None,
     cancel: Event | None = None,
+    guard: Guard | None = None,
 ) -> Finished:
     """Run one entry point of a package to its end.
 
@@ -50,6 +52,7 @@ def run_entry_point(
         log: file that takes what it prints; large output is cut in the middle.
         on_output: called with each line it prints, in the thread of the caller.
         cancel: when set, by another thread, it is stopped as at its time limit.
+        guard: further bounds around it.
 
     Returns:
         How it ended; a failure is no exception.
@@ -58,7 +61,7 @@ def run_entry_point(
         PackageError: the package has no such entry point, or its command cannot be read.
         OutputError: the log cannot be written.
     """
-    call = prepare_call(project, name, arguments, environment, variables, working_folder)
+    call = prepare_call(project, name, arguments, environment, variables, working_folder, guard)
     with Output(log, on_output) as output:
         return run_call(call, output, timeout_s=timeout_s, cancel=cancel)
 
@@ -83,6 +86,7 @@ def run_call(
         ending.timed_out,
         output.tail,
         cancelled=ending.cancelled,
+        stopped=ending.stopped,
     )
 
 
@@ -94,7 +98,7 @@ class _Process:
         self.news: int | None = None
         try:
             self._process = subprocess.Popen(
-                call.words,
+                [*call.prefix, *call.words],
                 cwd=call.folder,
                 env=dict(call.variables),
                 stdin=subprocess.DEVNULL,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from fedloom.package.environment import PackageEnvironment
     from fedloom.package.project import Project
+    from fedloom.package.run.guard import Guard
 
 __all__ = ["NOT_EXECUTABLE", "NOT_FOUND", "EntryPointRunner", "Finished"]
 
@@ -41,6 +42,7 @@ class Finished:
         tail: the last lines it printed to stdout and stderr, without line ends.
         cancelled: whether it was stopped because the caller asked for it.
         warm: whether it began in a process that had its libraries loaded already.
+        stopped: why the caller's guard stopped it; empty where it did not.
     """
 
     entry_point: str
@@ -50,11 +52,13 @@ class Finished:
     tail: tuple[str, ...]
     cancelled: bool = False
     warm: bool = False
+    stopped: str = ""
 
     @property
     def succeeded(self) -> bool:
         """Whether it ended by itself with exit code 0."""
-        return self.exit_code == 0 and not self.timed_out and not self.cancelled
+        stopped = self.timed_out or self.cancelled or bool(self.stopped)
+        return self.exit_code == 0 and not stopped
 
     def explain(self) -> str:
         """Return one line: what happened, and the last thing it said where that helps."""
@@ -64,6 +68,8 @@ class Finished:
             return f"{name} was stopped at its time limit, after {self.seconds:.1f} s{said}"
         if self.cancelled:
             return f"{name} was stopped on request, after {self.seconds:.1f} s"
+        if self.stopped:
+            return f"{name} was stopped after {self.seconds:.1f} s: {self.stopped}"
         if self.exit_code == 0:
             return f"{name} ended well after {self.seconds:.1f} s"
         return f"{name} {self._describe_code()}{self._guess_cause()}{said}"
@@ -111,5 +117,6 @@ class EntryPointRunner(Protocol):
         log: Path | None = None,
         on_output: Callable[[str], None] | None = None,
         cancel: Event | None = None,
+        guard: Guard | None = None,
     ) -> Finished:
         """Run one entry point to its end; see `fedloom.package.run.run_entry_point`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event
 from time import monotonic, sleep
 from typing import Protocol
@@ -47,6 +47,7 @@ class Ending:
     exit_code: int
     timed_out: bool = False
     cancelled: bool = False
+    stopped: str = ""
 
 
 def watch(
@@ -59,14 +60,15 @@ def watch(
 ) -> Ending:
     """Pass on output until the process ends, and stop it with all its children if need be.
 
-    They are stopped at the time limit, on the request to cancel, when the process ends with an
-    error, and when anything is raised here, such as `KeyboardInterrupt`. What a process that ends
-    well leaves running on purpose (a service that `startup` starts) is left alone.
+    They are stopped at the time limit, on the request to cancel, when the call's guard says so,
+    when the process ends with an error, and when anything is raised here, such as
+    `KeyboardInterrupt`. What a process that ends well leaves running on purpose (a service that
+    `startup` starts) is left alone.
     """
     until = None if timeout_s is None else monotonic() + timeout_s
     ended_well = False
     try:
-        ending = _follow(started, output, until, cancel)
+        ending = _follow(started, call, output, until, cancel)
         if ending.exit_code != 0:
             stop_processes(started.pid, call.mark)
         _drain(started.output, output)
@@ -75,12 +77,14 @@ def watch(
         if not ended_well:
             stop_processes(started.pid, call.mark)
             _wait_for_end(started)
-    if not (ending.timed_out or ending.cancelled):
+    if not (ending.timed_out or ending.cancelled or ending.stopped):
         return ending
-    return Ending(_wait_for_end(started), ending.timed_out, ending.cancelled)
+    return replace(ending, exit_code=_wait_for_end(started))
 
 
-def _follow(started: Started, output: Output, until: float | None, cancel: Event | None) -> Ending:
+def _follow(
+    started: Started, call: Call, output: Output, until: float | None, cancel: Event | None
+) -> Ending:
     """Read until the process ends or is to be stopped; in the latter case the code is a 1."""
     with selectors.DefaultSelector() as selector:
         selector.register(started.output, selectors.EVENT_READ)
@@ -90,6 +94,8 @@ def _follow(started: Started, output: Output, until: float | None, cancel: Event
             for key, _ in selector.select(_time_left(until)):
                 if key.fd == started.output and not _read(started.output, output):
                     selector.unregister(started.output)
+            if call.guard is not None and (why := call.guard.look(started.pid, call.mark)):
+                return Ending(1, stopped=why)
             if (code := started.poll()) is not None:
                 return Ending(code)
             if until is not None and monotonic() >= until:

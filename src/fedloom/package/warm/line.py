@@ -44,17 +44,23 @@ class Line:
     """What is known of one kind of call, and its warm process once there is one.
 
     Args:
-        folder: empty folder for records and logs.
+        folder: empty folder for its log and records.
         on_refusal: called with the reason when calls cannot be warm.
         start_timeout_s: how long a call waits for the warm process.
+        records: folder for records; `folder` if None.
     """
 
     def __init__(
-        self, folder: Path, *, on_refusal: Callable[[str], None], start_timeout_s: float
+        self,
+        folder: Path,
+        *,
+        on_refusal: Callable[[str], None],
+        start_timeout_s: float,
+        records: Path | None = None,
     ) -> None:
         self.refusal = ""
         self._folder, self._on_refusal = folder, on_refusal
-        self._start_timeout_s = start_timeout_s
+        self._start_timeout_s, self._records = start_timeout_s, records or folder
         self._recorded: dict[str, Any] | None = None
         self._stamp: tuple[int, ...] = ()
         self._parent: Parent | None = None
@@ -116,7 +122,7 @@ class Line:
         return finished
 
     def _record_file(self, call: Call) -> Path:
-        return self._folder / call.mark
+        return self._records / call.mark
 
     def _learn(self, call: Call, target: Target) -> None:
         """Load what a call imported that is not loaded yet."""
@@ -261,4 +267,5 @@ def _describe(call: Call, output: Output, begun: float, ending: Ending) -> Finis
         output.tail,
         cancelled=ending.cancelled,
         warm=True,
+        stopped=ending.stopped,
     )

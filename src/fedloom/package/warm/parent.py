@@ -70,7 +70,7 @@ class Parent:
         self._lock = Lock()
         with theirs, log.open("wb") as printed:
             self._process = subprocess.Popen(
-                [*target.interpreter, str(LAUNCHER), "serve", str(theirs.fileno())],
+                [*target.prefix, *target.interpreter, str(LAUNCHER), "serve", str(theirs.fileno())],
                 cwd=folder,
                 env=dict(variables),
                 stdin=subprocess.DEVNULL,

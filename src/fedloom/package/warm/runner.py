@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fedloom.package.run.call import Call, prepare_call
 from fedloom.package.run.cold import run_call
 from fedloom.package.run.finished import Finished
+from fedloom.package.run.guard import Guard
 from fedloom.package.run.output import Output
 from fedloom.package.warm.line import Line
 from fedloom.package.warm.parent import can_fork
@@ -51,14 +52,20 @@ class WarmRunner:
     Args:
         on_notice: called with a line for the user; a line of the log if None.
         start_timeout_s: how long a call waits for the warm process before it runs cold.
+        records: folder in which calls note what they import, where they may not write elsewhere.
     """
 
     def __init__(
-        self, *, on_notice: Callable[[str], None] | None = None, start_timeout_s: float = 60.0
+        self,
+        *,
+        on_notice: Callable[[str], None] | None = None,
+        start_timeout_s: float = 60.0,
+        records: Path | None = None,
     ) -> None:
         self._on_notice = on_notice or _log.warning
         self._start_timeout_s = start_timeout_s
         self._folder = TemporaryDirectory(prefix="fedloom-warm-")
+        self._records = records
         self._lines: dict[str, Line] = {}
         self._told: set[str] = set()
         self._lock = Lock()
@@ -77,9 +84,10 @@ class WarmRunner:
         log: Path | None = None,
         on_output: Callable[[str], None] | None = None,
         cancel: Event | None = None,
+        guard: Guard | None = None,
     ) -> Finished:
         """Run one entry point of a package to its end, as `fedloom.package.run` describes it."""
-        call = prepare_call(project, name, arguments, environment, variables, working_folder)
+        call = prepare_call(project, name, arguments, environment, variables, working_folder, guard)
         place = self._find_place(call, str(environment.python))
         with Output(log, on_output) as output:
             if isinstance(place, str):
@@ -129,6 +137,7 @@ class WarmRunner:
             folder,
             on_refusal=lambda reason: self._tell(entry_point, reason),
             start_timeout_s=self._start_timeout_s,
+            records=self._records,
         )
 
     def _tell(self, entry_point: str, reason: str) -> None:

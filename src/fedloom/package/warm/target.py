@@ -28,11 +28,13 @@ class Target:
         interpreter: program and options.
         words: the script and its arguments, or ``-m``, a module and its arguments.
         key: equal for calls that may share a warm process.
+        prefix: words to put before the interpreter.
     """
 
     interpreter: tuple[str, ...]
     words: tuple[str, ...]
     key: str
+    prefix: tuple[str, ...] = ()
 
 
 def find_target(call: Call, python: str) -> Target | str:
@@ -52,8 +54,9 @@ def find_target(call: Call, python: str) -> Target | str:
     relative = any(not Path(path).is_absolute() for path in _search_path(call))
     # A relative search path is made absolute once, where the warm process starts.
     place = str(call.folder) if relative else ""
-    key = sha256(repr((interpreter, target, lasting, place)).encode("utf-8", "surrogatepass"))
-    return Target(interpreter, words, key.hexdigest())
+    same = (call.prefix, interpreter, target, lasting, place)
+    key = sha256(repr(same).encode("utf-8", "surrogatepass"))
+    return Target(interpreter, words, key.hexdigest(), call.prefix)
 
 
 def _search_path(call: Call) -> list[str]:

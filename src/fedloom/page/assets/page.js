@@ -4,6 +4,7 @@
   const page = JSON.parse(document.getElementById("page-data").textContent);
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const hiddenRuns = new Set();
+  const parts = window.pageParts ?? [];  // what draws itself
   const asked = /theme=(light|dark)/.exec(location.hash);
   let chosen = asked ? asked[1] : null;
   let printing = false;
@@ -45,6 +46,16 @@
     return { ...axis, tickvals: axis.tickvals.filter(keep), ticktext: axis.ticktext.filter(keep) };
   }
 
+  // Names beside a plot leave room for the plot; an entity of HTML counts as one letter.
+  function shortened(axis, most) {
+    if (!axis.ticktext) return axis;
+    const cut = (text) => {
+      const letters = String(text).match(/&#?\w+;|./gsu) ?? [];
+      return letters.length > most ? letters.slice(0, most - 1).join("") + "…" : text;
+    };
+    return { ...axis, ticktext: axis.ticktext.map(cut) };
+  }
+
   function layoutOf(card, width) {
     const color = (name) => resolveColor("@" + name);
     const narrow = width < 480;
@@ -63,7 +74,7 @@
         ? { dtick: null, nticks: 6 } : {}),
     });
     return {
-      ...own, xaxis: dress(own.xaxis, width - 120), yaxis: dress(own.yaxis),
+      ...own, xaxis: dress(own.xaxis, width - 120), yaxis: shortened(dress(own.yaxis), narrow ? 16 : 60),
       height: card.height, autosize: true, margin: { l: 8, r: 10, t: 10, b: 8, pad: 2 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
       font: { family: getComputedStyle(document.body).fontFamily, size, color: color("text") },
@@ -96,6 +107,7 @@
 
   function draw() {
     root.dataset.theme = theme();
+    parts.forEach((part) => part.draw());
     return Promise.all(page.cards.map((card) => {
       const plot = document.getElementById("plot-" + card.name);
       const width = printing ? paperWidth : plot.clientWidth;
@@ -105,18 +117,23 @@
     }));
   }
 
-  // plotly.js travels compressed, which makes the page less than half as large.
-  async function loadPlotly() {
+  // What is large travels compressed: gzip as base64 in an element, which is emptied.
+  async function unpack(element) {
     if (typeof DecompressionStream === "undefined") {
-      throw new Error("this browser is too old to unpack plotly.js; please open the page in a current one");
+      throw new Error("this browser is too old to unpack its data; please open the page in a current one");
     }
-    const packed = document.getElementById("plotly-gz");
-    const bytes = Uint8Array.from(atob(packed.textContent.trim()), (c) => c.charCodeAt(0));
+    const text = atob(element.textContent.trim());
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+    element.remove();
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).arrayBuffer();
+  }
+
+  async function loadPlotly() {
     const script = document.createElement("script");
-    script.textContent = await new Response(stream).text();
+    script.textContent = new TextDecoder().decode(await unpack(document.getElementById("plotly-gz")));
     document.head.append(script);
-    packed.remove();
   }
 
   function report(error) {
@@ -145,6 +162,7 @@
     [wide, small].forEach((query) => query.addEventListener("change", redraw));
     addEventListener("beforeprint", () => { printing = true; redraw(); });
     addEventListener("afterprint", () => { printing = false; redraw(); });
+    await Promise.all(parts.map((part) => part.start({ color: resolveColor, unpack })));
     await loadPlotly();
     await draw();
     root.dataset.ready = "true";

@@ -1,0 +1,5 @@
+"""Arrivals: when requests come."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

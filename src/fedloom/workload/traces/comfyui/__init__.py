@@ -1,0 +1,5 @@
+"""Workflows of ComfyUI."""
+
+from __future__ import annotations
+
+__all__: list[str] = []
