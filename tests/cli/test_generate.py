@@ -155,7 +155,7 @@ def test_the_help_fits_the_terminal(
     [
         ("algorithm", "FedA", ["FedAvg", "FedAvgM", "FedAdagrad", "FedAdam"]),
         ("model", "ml", ["mlp"]),
-        ("fleet", "", ["simulated", "process"]),
+        ("fleet", "", ["simulated", "process", "ray"]),
         ("dataset", "fash", ["fashion_mnist"]),
     ],
 )

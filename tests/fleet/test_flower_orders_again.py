@@ -164,6 +164,49 @@ def test_an_order_that_could_not_be_read_is_read_again_when_it_comes_again(node,
     assert isinstance(mail.delivered[1][1], Trained)
 
 
+class Fetching(Adder):
+    """Needs a package at its first order, as a node does that was started anew."""
+
+    def __init__(self, failures: int, began: Event, goes_on: Event) -> None:
+        super().__init__("a", 1)
+        self._failures, self._began, self._goes_on = failures, began, goes_on
+
+    def handle(self, request: Any, stop: Event) -> Any:
+        if isinstance(request, Train) and self._failures:
+            self._failures -= 1
+            self._began.set()
+            assert self._goes_on.wait(SECONDS)
+            raise DepotDownError("the depot cannot be reached")
+        return super().handle(request, stop)
+
+
+def test_a_package_that_cannot_be_fetched_is_fetched_from_where_the_newer_message_says(node, mail):
+    old, new, began, goes_on = received(100.0), received(200.0), Event(), Event()
+    node._handler = Fetching(1, began, goes_on)
+    mail.reads = {old: give(REQUEST), new: give(REQUEST)}
+    node._take(old)
+    assert began.wait(SECONDS)
+    node._take(new)
+    goes_on.set()
+    wait_until(lambda: mail.delivered, SECONDS)
+    [(message, answer)] = mail.delivered
+    assert message is new
+    assert isinstance(answer, Trained)
+
+
+def test_that_a_package_cannot_be_fetched_is_answered_but_not_kept(node, mail):
+    old, new, goes_on = received(100.0), received(200.0), Event()
+    goes_on.set()
+    node._handler = Fetching(1, Event(), goes_on)
+    mail.reads = {old: give(REQUEST), new: give(REQUEST)}
+    node._take(old)
+    wait_until(lambda: mail.delivered and not node._jobs.busy, SECONDS)
+    assert mail.delivered == [(old, Failed("error", "the depot cannot be reached"))]
+    node._take(new)
+    wait_until(lambda: len(mail.delivered) == 2, SECONDS)
+    assert isinstance(mail.delivered[1][1], Trained)
+
+
 def test_an_answer_that_nobody_takes_any_more_goes_to_who_asked_meanwhile(node, mail):
     """The old link says 404 just when the new order comes: it is answered without being asked."""
     old, new = received(100.0), received(200.0)

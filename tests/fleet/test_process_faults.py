@@ -129,7 +129,7 @@ def test_hanging_is_ended_at_the_deadline(ward):
     began = monotonic()
     result = ward.train([2], deadline_s=1.0)[0]
     assert result.failure is Failure.TIMEOUT
-    assert 1.0 <= monotonic() - began < 10.0
+    assert 1.0 <= monotonic() - began < 40.0
     assert_dead(process)
 
 
@@ -149,7 +149,7 @@ def test_weights_larger_than_the_pipe_do_not_block_past_the_deadline(ward):
     order.weights.append(np.zeros(10**7, np.float32))
     began = monotonic()
     assert ward.fleet.train(order, REDUCER).results[0].failure is Failure.TIMEOUT
-    assert monotonic() - began < 10.0
+    assert monotonic() - began < 40.0
     assert_dead(process)
 
 
@@ -162,7 +162,7 @@ def test_cancel_from_another_thread(ward):
         began = monotonic()
         ward.fleet.cancel()
         results = training.result(timeout=30)
-    assert monotonic() - began < 10.0
+    assert monotonic() - began < 40.0
     assert results[0].failure is Failure.TIMEOUT
     assert_dead(process)
 

@@ -476,14 +476,16 @@ def test_a_warm_process_outlives_the_call_that_started_it(warm: WarmRunner, tmp_
 def test_who_is_cancelled_does_not_wait_for_a_warm_process(
     warm: WarmRunner, tmp_path: Path, library: Path
 ) -> None:
-    (library / "framework.py").write_text("import sys, time\nif 'serve' in sys.argv: time.sleep(5)")
+    (library / "framework.py").write_text(
+        "import sys, time\nif 'serve' in sys.argv: time.sleep(60)"
+    )
     script = "import framework, sys, time; time.sleep(60 if sys.argv[1:] else 0)"
     project = make_project(tmp_path / "p", script)
     prepare(warm, project)
     cancel, begun = Event(), time.monotonic()
     cancel.set()
     assert call(warm, project, "x", cancel=cancel).cancelled
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < 8
 
 
 def test_a_call_whose_warm_process_is_killed_starts_again(warm: WarmRunner, tmp_path: Path) -> None:
@@ -517,7 +519,7 @@ def test_a_call_whose_warm_process_is_killed_starts_again(warm: WarmRunner, tmp_
 
 
 def test_calls_at_once(warm: WarmRunner, tmp_path: Path) -> None:
-    script = "import sys, time; print(sys.argv[1:]); time.sleep(0.5 if sys.argv[1:] else 0)"
+    script = "import sys, time; print(sys.argv[1:]); time.sleep(2 if sys.argv[1:] else 0)"
     project = make_project(tmp_path, script)
     prepare(warm, project)
     call(warm, project)
@@ -526,7 +528,7 @@ def test_calls_at_once(warm: WarmRunner, tmp_path: Path) -> None:
         ended = list(pool.map(lambda i: call(warm, project, str(i)), range(4)))
     assert [end.tail for end in ended] == [(f"['{i}']",) for i in range(4)]
     assert all(end.warm for end in ended)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 7, "one after another they take 8 s"
 
 
 def test_cancel(warm: WarmRunner, tmp_path: Path) -> None:

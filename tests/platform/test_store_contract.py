@@ -422,7 +422,7 @@ def test_messages_are_the_originals(store: Store, new_task: NewTaskMaker) -> Non
         "experiment_name": "Default",
         "id": 1,
         "status": "pending",
-        "created_at": "2030-01-01T12:00:00+00:00",
+        "created_at": "2030-01-01T12:00:00Z",
     }
     assert [(m.queue, m.body) for m in (running, success)] == [
         (Queue.STATUS, "Task 1 running"),

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fedloom._version import __version__
-from fedloom.errors import DataError, FedloomError, InputError, OutputError
+from fedloom.errors import DataError, FedloomError, InputError, LinkError, OutputError
 from fedloom.federation.fleet import Failure
 from fedloom.fleet.flower.messages import (
     Answer,
@@ -231,7 +231,11 @@ class ClientNode:
         if not self._note("started", **facts, decision=decision.reason, bytes_in=size):
             return Failed(Failure.REJECTED, _NO_AUDIT)
         begun = perf_counter()
-        answer = self._keep_back(self._check(self._run(request, wish, stop), wish), wish)
+        try:
+            answer = self._keep_back(self._check(self._run(request, wish, stop), wish), wish)
+        except LinkError as error:
+            self._note("finished", **facts, outcome=str(Failure.ERROR), reason=str(error))
+            raise
         seconds = round(perf_counter() - begun, 3)
         if not self._note("finished", **facts, **list_outcome(answer), seconds=seconds):
             return Failed(Failure.REJECTED, _NO_AUDIT)
@@ -251,6 +255,8 @@ class ClientNode:
         handler = self._packages if wish.kind is Kind.PACKAGE else self._models
         try:
             return handler.handle(request, stop)
+        except LinkError:
+            raise
         except Exception as error:  # the node must answer, and say nothing of where things lie
             _LOGGER.warning("%s of %s failed", request.verb, request.task, exc_info=error)
             return Failed(Failure.ERROR, describe_error(error))

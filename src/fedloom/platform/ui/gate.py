@@ -43,7 +43,7 @@ _HEADERS = {
         " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
 }
-_PUBLIC = ("/favicon.ico", "/_nicegui/")
+_PUBLIC = ("/_nicegui/",)
 _NOT_PUBLIC = ("/_nicegui/client/", "/_nicegui/auto/")
 
 

@@ -46,7 +46,7 @@ def without_links(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "package": {k: v for k, v in package.items() if k != "link"}}
 
 
-def depot_fetch(endpoint: Endpoint, patience_s: float = 60.0) -> Fetch:
+def depot_fetch(endpoint: Endpoint, patience_s: float = 20.0) -> Fetch:
     """Return what brings packages to a node.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any, TypeAlias
 
-from fedloom.errors import FedloomError
+from fedloom.errors import FedloomError, LinkError
 from fedloom.federation.fleet import Failure
 from fedloom.fleet.flower.messages import (
     Answer,
@@ -97,7 +97,7 @@ class PackageHandler:
         self._lock = Lock()
 
     def handle(self, request: Request, stop: Event) -> Answer:
-        """Carry out one request."""
+        """Carry out one request; `LinkError` where a package cannot be fetched."""
         if isinstance(request, Describe):
             return self._describe(request.settings)
         if isinstance(request, Forget):
@@ -125,6 +125,8 @@ class PackageHandler:
             return found
         try:
             site = self._open_site(request.task, request.settings)
+        except LinkError:
+            raise  # where the package lies is out of reach; the order may come again from elsewhere
         except FedloomError as error:
             return Fault(Failure.REJECTED, str(error))
         fault = site.trainer.start(site.folder, log=site.logs / "startup.log", cancel=stop)

@@ -28,6 +28,10 @@ class Handler(Protocol):
         Returns:
             `Description`, `Trained`, `Evaluated`, `Done`, or `Failed` where it could not be done.
             An exception counts as `Failed` with what it says.
+
+        Raises:
+            LinkError: what belongs to an order, such as its package, cannot be fetched. It is not
+                kept as the answer: the order may come again from where it can be.
         """
 
     def close(self) -> None:

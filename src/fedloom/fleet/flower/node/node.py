@@ -15,7 +15,7 @@ from flwr.proto.message_pb2 import ObjectTree
 
 from fedloom.errors import FedloomError, LinkError
 from fedloom.fleet.flower.codec import ROLL_CALL, task_of
-from fedloom.fleet.flower.depot.carrier import Carrier, DepotDownError
+from fedloom.fleet.flower.depot.carrier import Carrier, DepotDownError, DepotRefusedError
 from fedloom.fleet.flower.endpoint import Endpoint, RefusedError
 from fedloom.fleet.flower.messages import (
     Answer,
@@ -209,30 +209,31 @@ class Node:
 
     def _work(self, job: Job) -> None:
         """Carry out an order, in a thread of its own."""
-        request = self._read(job)
-        answer = request if isinstance(request, Failed) else self._carry_out(job, request)
-        del request
+        answer = self._perform(job)
         self._jobs.finish(job, answer)
         self._deliver(job)
         self._pace.answer()
         self._wake.set()
         self._mail.confirm(job.message)
 
-    def _read(self, job: Job) -> Any:
-        """Read an order: its newest message, also where that comes while an older one is read.
+    def _perform(self, job: Job) -> Answer:
+        """Read an order and carry it out: its newest message, also where that comes meanwhile.
 
         Raises:
-            FedloomError: it cannot be read; the job is dropped, so if it comes again, it is new.
+            FedloomError: what belongs to it cannot be had; the job is dropped, so if it comes
+                again, it is new.
         """
         while True:
             message = job.message
             try:
-                return self._mail.read(message, _CONTENT_SECONDS, partial(_is_over, job, message))
+                over = partial(_is_over, job, message)
+                request = self._mail.read(message, _CONTENT_SECONDS, over)
+                return request if isinstance(request, Failed) else self._carry_out(job, request)
             except FedloomError as error:
                 if not self._jobs.give_up(job, message):
                     _LOGGER.info("%s is read from a newer message: %s", job.order, error)
                     continue
-                if isinstance(error, DepotDownError) and not job.stop.is_set():
+                if isinstance(error, DepotDownError | DepotRefusedError) and not job.stop.is_set():
                     self._mail.reply(message, Failed("error", str(error)))
                 raise
 
@@ -242,7 +243,7 @@ class Node:
                 return Failed("timeout", "it was cancelled before it began")
         try:
             job.state, began = "running", monotonic()
-            answer = _handle(self._handler, request, job.stop)
+            answer = _handle(self._handler, request, job.stop, (LinkError,))
             job.seconds = monotonic() - began
         finally:
             if not job.abandoned:
@@ -286,10 +287,14 @@ def _is_over(job: Job, message: Received) -> bool:
     return job.stop.is_set() or job.message is not message
 
 
-def _handle(handler: Handler, request: Any, stop: Event) -> Answer:
-    """Let the handler answer; whatever it raises is an answer too."""
+def _handle(
+    handler: Handler, request: Any, stop: Event, lost: tuple[type[Exception], ...] = ()
+) -> Answer:
+    """Let the handler answer; whatever it raises is an answer too, but for what counts as lost."""
     try:
         return handler.handle(request, stop)
+    except lost:
+        raise
     except Exception as error:
         _LOGGER.warning("%s failed", request.verb, exc_info=error)
         return Failed("error", describe_error(error))
