@@ -70,6 +70,16 @@ FEDERATION_FIGURES = (
     ),
     FederationFigure("up-page", "starts", "", "`fedloom up` to its page", limit=10.0),
     FederationFigure("up-ready", "starts", "", "`fedloom up` to all parts ready", limit=25.0),
+    *(
+        FederationFigure(
+            f"study-{backend}",
+            "studies",
+            backend,
+            f"a round of `fedloom bench`, 2 clients, {backend}",
+            ratio=2.0,
+        )
+        for backend in ("jax", "torch", "tensorflow")
+    ),
 )
 
 
