@@ -190,6 +190,9 @@ def test_a_plan_trains_a_model_of_ours_and_later_tasks_go_on_from_it(
         second = wait_ended(store, store.add_task(ask(**more)).id, 120)
         assert second.status is TaskStatus.SUCCESS, second.reason
         assert store.rounds(second.id)[0]["global_loss"] < rounds[0]["global_loss"]
+        gone = wait_ended(store, store.add_task(ask(**more | {"model_version": 99})).id, 60)
+        assert gone.status is TaskStatus.FAILED, "it would start from new weights, and not say so"
+        assert "trained_logistic" in (gone.reason or "")
         evil = asked | {"plan": plan | {"dataset": "csv:/etc/passwd"}}
         refused = wait_ended(store, store.add_task(ask(**evil)).id, 60)
         assert "a coordinator opens no files that a task names" in (refused.reason or "")

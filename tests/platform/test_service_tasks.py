@@ -44,6 +44,14 @@ def test_a_task_is_queued_in_the_askers_name_and_the_publisher_is_woken(
     assert [event.kind for event in service.events(ADA)] == ["task_created"]
 
 
+def test_a_plan_starts_from_a_version_that_is_there_or_is_refused(service: Service) -> None:
+    plan = {"plan": {"dataset": "digits", "model": "logistic"}}
+    assert service.create_task(ADA, plan).model_name == "logistic"
+    gone = plan | {"model_name": "trained_logistic", "model_version": 7}
+    with pytest.raises(NotFoundError, match="trained_logistic"):
+        service.create_task(ADA, gone)
+
+
 @pytest.mark.parametrize(
     ("changes", "kind", "word"),
     [

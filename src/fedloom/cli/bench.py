@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from fedloom.cli import bench_options as options
 from fedloom.cli.spread import spread_lists
 
 if TYPE_CHECKING:
@@ -73,255 +73,50 @@ bench = typer.Typer(
     subcommand_metavar="[COMMAND] [ARGS]...",
 )
 
-_GRID, _EXPERIMENT, _RUN, _AWS = "Grid", "Experiment", "Run", "AWS"
-
-
-def _option(*names: str, panel: str, help: str, metavar: str | None = None) -> Any:  # noqa: A002
-    return typer.Option(
-        *names, help=help, rich_help_panel=panel, show_default=False, metavar=metavar
-    )
-
 
 @bench.callback()
 def carry_out(
     ctx: typer.Context,
-    backend: Annotated[
-        list[str] | None,
-        _option(
-            "--backend",
-            panel=_GRID,
-            metavar="NAME...",
-            help="What computes: jax, torch, tensorflow (default: jax).",
-        ),
-    ] = None,
-    strategy: Annotated[
-        list[str] | None,
-        _option(
-            "--strategy",
-            panel=_GRID,
-            metavar="NAME...",
-            help="Federated algorithms, one after the other "
-            "(default: FedAvg FedAvgM FedAdagrad FedAdam).",
-        ),
-    ] = None,
-    n_client_instances: Annotated[
-        list[int] | None,
-        _option(
-            "--n-client-instances",
-            panel=_GRID,
-            metavar="INT...",
-            help="Numbers of clients; each is a process or a machine with one shard. Needed.",
-        ),
-    ] = None,
-    num_rounds: Annotated[
-        int | None,
-        _option("--num-rounds", panel=_GRID, help="Rounds of every cell (default: 10)."),
-    ] = None,
-    repeats: Annotated[
-        int | None,
-        _option(
-            "--repeats",
-            panel=_GRID,
-            help="Times of every cell, each with another seed (default: 1).",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        _option("--seed", panel=_GRID, help="Seed of the first repeat (default: 42)."),
-    ] = None,
-    target_score: Annotated[
-        float | None,
-        _option("--target-score", panel=_GRID, help="Score whose first reaching is timed."),
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        _option(
-            "--dataset",
-            panel=_EXPERIMENT,
-            help="Name of the data set, or npz:PATH, csv:PATH, images:FOLDER (default: digits).",
-        ),
-    ] = None,
-    data_dir: Annotated[
-        str | None,
-        _option("--data-dir", panel=_EXPERIMENT, help="Folder where data are looked for first."),
-    ] = None,
-    sample_size: Annotated[
-        int | None,
-        _option("--sample-size", panel=_EXPERIMENT, help="Training rows to use."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        _option(
-            "--model",
-            panel=_EXPERIMENT,
-            help="logistic, mlp or cnn (default: cnn for images, mlp for tables).",
-        ),
-    ] = None,
-    partition: Annotated[
-        str | None,
-        _option(
-            "--partition",
-            panel=_EXPERIMENT,
-            help="Split of the rows: iid, quantity_skew, dirichlet, shard, label_per_client "
-            "(default: iid, equal to one row).",
-        ),
-    ] = None,
-    partition_param: Annotated[
-        float | None,
-        _option("--partition-param", panel=_EXPERIMENT, help="The split's parameter."),
-    ] = None,
-    cohort: Annotated[
-        float | None,
-        _option(
-            "--cohort",
-            panel=_EXPERIMENT,
-            metavar="NUMBER",
-            help="Clients of a round: a number, or a fraction such as 0.5 (default: all).",
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        _option("--epochs", panel=_EXPERIMENT, help="Passes over a shard in a round (default: 1)."),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        _option("--batch-size", panel=_EXPERIMENT, help="Rows in a step (default: 32)."),
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        _option(
-            "--optimizer",
-            panel=_EXPERIMENT,
-            help="The clients' optimizer: sgd, momentum or adam (default: adam).",
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        _option(
-            "--learning-rate", panel=_EXPERIMENT, help="Its step size (default: 0.003 for adam)."
-        ),
-    ] = None,
-    plan: Annotated[
-        Path | None,
-        _option(
-            "--plan",
-            panel=_RUN,
-            help="A study as a YAML file, as a run keeps it; flags come first.",
-        ),
-    ] = None,
-    run: Annotated[
-        str | None,
-        _option("--run", panel=_RUN, help="Id of the run (default: the time at which it begins)."),
-    ] = None,
-    folder: Annotated[
-        Path | None,
-        _option(
-            "--dir",
-            panel=_RUN,
-            help="Folder of all runs (default: federated-learning-results).",
-        ),
-    ] = None,
-    resume: Annotated[
-        bool,
-        _option(
-            "--resume",
-            panel=_RUN,
-            help="Go on with a run: that of --run, or the one that was begun last.",
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        _option(
-            "--dry-run",
-            panel=_RUN,
-            help="Show what would start, for how long and at what cost; start nothing.",
-        ),
-    ] = False,
-    baselines: Annotated[
-        bool,
-        typer.Option(
-            "--baselines/--no-baselines",
-            help="Measure what is reached without federated learning, too.",
-            rich_help_panel=_RUN,
-        ),
-    ] = True,
-    mlflow: Annotated[
-        str | None,
-        _option("--mlflow", panel=_RUN, metavar="URI", help="Log every cell to MLflow, too."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing.")] = False,
-    provider: Annotated[
-        str,
-        typer.Option("--provider", help="Whose machines: local or aws.", rich_help_panel=_RUN),
-    ] = "local",
-    fleet: Annotated[
-        str | None,
-        _option(
-            "--fleet",
-            panel=_RUN,
-            help="flower: a process or machine per client; ray: all in lanes on a Ray cluster "
-            "(default: flower).",
-        ),
-    ] = None,
-    region: Annotated[
-        str | None,
-        _option("--region", panel=_AWS, help="Where (default: AWS_REGION, or the profile's)."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        _option(
-            "--config", panel=_AWS, help="The machines (default: ec2_config.yaml, where it exists)."
-        ),
-    ] = None,
-    max_hours: Annotated[
-        float | None,
-        _option("--max-hours", panel=_AWS, help="All machines have ended by then (default: 6)."),
-    ] = None,
-    max_cost_usd: Annotated[
-        float | None,
-        _option("--max-cost", panel=_AWS, metavar="USD", help="Refuse what may cost more."),
-    ] = None,
-    price: Annotated[
-        list[str] | None,
-        _option(
-            "--price",
-            panel=_AWS,
-            metavar="TYPE=USD",
-            help="Of a machine per hour; may be repeated.",
-        ),
-    ] = None,
-    spot: Annotated[
-        bool | None,
-        typer.Option(
-            "--spot", help="Spare machines: cheaper, may be taken away.", rich_help_panel=_AWS
-        ),
-    ] = None,
-    instance_profile: Annotated[
-        str | None,
-        _option(
-            "--instance-profile", panel=_AWS, help="One of yours, where roles may not be created."
-        ),
-    ] = None,
-    subnet: Annotated[
-        str | None, _option("--subnet", panel=_AWS, help="Id (default: of the default network).")
-    ] = None,
-    wheel: Annotated[
-        Path | None,
-        _option("--wheel", panel=_AWS, help="Of Fedloom (default: made of what is installed)."),
-    ] = None,
-    requirements: Annotated[
-        Path | None,
-        _option(
-            "--requirements",
-            panel=_AWS,
-            help="What machines install, with hashes (default: the versions installed here).",
-        ),
-    ] = None,
-    wheels: Annotated[
-        Path | None,
-        _option("--wheels", panel=_AWS, help="Folder with their wheels (default: downloaded)."),
-    ] = None,
+    backend: options.BackendOption = None,
+    strategy: options.StrategyOption = None,
+    n_client_instances: options.NClientInstancesOption = None,
+    num_rounds: options.NumRoundsOption = None,
+    repeats: options.RepeatsOption = None,
+    seed: options.SeedOption = None,
+    target_score: options.TargetScoreOption = None,
+    dataset: options.DatasetOption = None,
+    data_dir: options.DataDirOption = None,
+    sample_size: options.SampleSizeOption = None,
+    model: options.ModelOption = None,
+    partition: options.PartitionOption = None,
+    partition_param: options.PartitionParamOption = None,
+    cohort: options.CohortOption = None,
+    epochs: options.EpochsOption = None,
+    batch_size: options.BatchSizeOption = None,
+    optimizer: options.OptimizerOption = None,
+    learning_rate: options.LearningRateOption = None,
+    plan: options.PlanOption = None,
+    run: options.RunOption = None,
+    folder: options.FolderOption = None,
+    resume: options.ResumeOption = False,
+    dry_run: options.DryRunOption = False,
+    baselines: options.BaselinesOption = True,
+    mlflow: options.MlflowOption = None,
+    as_json: options.AsJsonOption = False,
+    quiet: options.QuietOption = False,
+    provider: options.ProviderOption = "local",
+    fleet: options.FleetOption = None,
+    region: options.RegionOption = None,
+    config: options.ConfigOption = None,
+    max_hours: options.MaxHoursOption = None,
+    max_cost_usd: options.MaxCostUsdOption = None,
+    price: options.PriceOption = None,
+    spot: options.SpotOption = None,
+    instance_profile: options.InstanceProfileOption = None,
+    subnet: options.SubnetOption = None,
+    wheel: options.WheelOption = None,
+    requirements: options.RequirementsOption = None,
+    wheels: options.WheelsOption = None,
 ) -> None:
     """Carry out one experiment for a grid of backends, strategies and numbers of clients.
 

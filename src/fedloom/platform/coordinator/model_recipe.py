@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fedloom.errors import InputError, NotFoundError
+from fedloom.errors import InputError
 from fedloom.experiment.plan import Plan, make_plan
 from fedloom.federation.fleet import Evaluation
 from fedloom.federation.weights import Weights, find_fault
@@ -22,11 +22,10 @@ from fedloom.platform.coordinator.recipe import (
     shape_of_algorithm,
 )
 from fedloom.platform.registry import Registry, get_version, load_weights
+from fedloom.platform.registry.names import TRAINED
 from fedloom.platform.task import Task
 
 __all__ = ["make_model_recipe"]
-
-_TRAINED = "trained_"
 
 
 def make_model_recipe(task: Task, registry: Registry) -> Recipe:
@@ -110,13 +109,14 @@ def _make_scorer(trainer: Any) -> Callable[[Weights], Evaluation] | None:
 
 
 def _find_first(task: Task, registry: Registry, built: Weights) -> Weights:
-    """Return what the task starts from: a version that an earlier task made, or new weights."""
-    if not task.model_name.startswith(_TRAINED):
+    """Return what the task starts from: a version that an earlier task made, or new weights.
+
+    Raises:
+        InputError: that version is gone, or of another model.
+    """
+    if not task.model_name.startswith(TRAINED):
         return built
-    try:
-        version = get_version(registry, task.model_name, task.model_version)
-    except NotFoundError:
-        return built
+    version = get_version(registry, task.model_name, task.model_version)
     weights = load_weights(registry, version)
     if fault := find_fault(weights, built):
         raise InputError(f"{version} is not the plan's model: {fault}")

@@ -14,6 +14,7 @@ from fedloom.federation.algorithms import RECIPES
 from fedloom.federation.algorithms.parameters import resolve_params
 from fedloom.learning.model_names import MODEL_NAMES
 from fedloom.platform.registry import Version, VersionKind
+from fedloom.platform.registry.names import TRAINED
 from fedloom.platform.task import NewTask
 
 __all__ = ["FieldFault", "TaskFieldsError", "check_trainer", "read_task"]
@@ -81,6 +82,8 @@ def check_trainer(asked: NewTask, find: Callable[[str, int], Version]) -> None:
         optimizer = plan.optimizer
         _check_algorithm(plan.algorithm, plan.algorithm_settings, plan.cohort, optimizer)
         _check_quorum(asked.quorum, plan.cohort)
+        if asked.model_name.startswith(TRAINED):  # what it starts from; else from new weights
+            find(asked.model_name, asked.model_version)
         return
     algorithm = asked.algorithm or "FedAvg"
     _check_algorithm(algorithm, asked.algorithm_params or {}, asked.cohort, None)
